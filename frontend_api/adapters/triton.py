@@ -1,0 +1,40 @@
+"""Triton as a whole: the channel, the watch over its models, and the two ports on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from frontend_api.adapters.triton_catalogue import TritonCatalogue
+from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_generator import TritonGenerator
+from frontend_api.adapters.triton_watch import TritonWatch
+from frontend_api.settings import ModelSettings, TritonSettings
+
+
+class Triton:
+    """A Triton server: `catalogue` and `generator` work while `running` is entered."""
+
+    def __init__(self, triton: TritonSettings, models: ModelSettings) -> None:
+        """Put the parts together; nothing is opened."""
+        streams = OpenStreams()
+        self._channel = TritonChannel(triton)
+        self.catalogue = TritonCatalogue()
+        self._watch = TritonWatch(self._channel, self.catalogue, streams, triton, models)
+        self.generator = TritonGenerator(
+            self._channel, self.catalogue, streams, on_lost=self._watch.doubt
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hold the channel open and watch the models; both end with the block."""
+        async with self._channel:
+            watch = asyncio.create_task(self._watch.run())
+            try:
+                # Of several workers one must not answer "not ready" after another was ready.
+                await self._watch.first_look()
+                yield
+            finally:
+                watch.cancel()
+                await asyncio.wait([watch])

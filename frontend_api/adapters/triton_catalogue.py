@@ -1,0 +1,96 @@
+"""The served models as last seen; `TritonWatch` keeps them up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from frontend_api.adapters.triton_errors import LOST_MESSAGE
+from frontend_api.adapters.triton_wire import Signature
+from frontend_api.domain.errors import BackendLost, ModelNotFound, ModelNotReady
+from frontend_api.domain.model import ServedModel
+from frontend_api.ports import Readiness
+
+_UNSEEN: Final = Signature(frozenset(), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    served: ServedModel
+    signature: Signature = _UNSEEN
+    was_ready: bool = False
+
+
+class TritonCatalogue:
+    """The ModelCatalogue port on a Triton server; answers at once, without asking Triton."""
+
+    def __init__(self) -> None:
+        """Know nothing until the watch has looked."""
+        self._entries: dict[str, _Entry] = {}
+        self._has_looked = False
+
+    def listed(self) -> Sequence[ServedModel]:
+        """Return every model that is or was ready, sorted by name."""
+        known = (entry.served for entry in self._entries.values() if entry.was_ready)
+        return sorted(known, key=lambda model: model.name)
+
+    def get(self, name: str) -> ServedModel:
+        """Return a ready model; see ModelCatalogue."""
+        entry = self._entries.get(name)
+        if entry is None and not self._has_looked:
+            raise BackendLost(LOST_MESSAGE)
+        if entry is None:
+            raise ModelNotFound(
+                f"The model `{name}` does not exist or you do not have access to it."
+            )
+        if not entry.served.is_ready:
+            raise ModelNotReady(f"The model `{name}` is not ready: {entry.served.reason}.")
+        return entry.served
+
+    def signature(self, name: str) -> Signature:
+        """Return the inputs and outputs of a ready model; raises as `get` does."""
+        self.get(name)
+        return self._entries[name].signature
+
+    def readiness(self) -> Readiness:
+        """Return whether at least one model can answer."""
+        num_ready = sum(entry.served.is_ready for entry in self._entries.values())
+        if num_ready:
+            return Readiness(True, num_ready)
+        if not self._has_looked:
+            return Readiness(False, 0, "Triton has not answered yet")
+        reasons = sorted(f"{e.served.name}: {e.served.reason}" for e in self._entries.values())
+        return Readiness(False, 0, "; ".join(reasons) or "Triton serves no model")
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all models seen so far and still there."""
+        return list(self._entries)
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether a request for this model would be taken."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.served.is_ready
+
+    def set_looked(self) -> None:
+        """From now on an unknown name is really unknown."""
+        self._has_looked = True
+
+    def set_ready(self, served: ServedModel, signature: Signature) -> bool:
+        """Serve the model; returns whether that is new."""
+        was_ready = self.is_ready(served.name)
+        self._entries[served.name] = _Entry(served, signature, was_ready=True)
+        return not was_ready
+
+    def set_lost(self, name: str, reason: str) -> bool:
+        """Keep the model listed, but answer that it is not ready; returns whether that is new."""
+        was_ready = self.is_ready(name)
+        entry = self._entries.get(name) or _Entry(ServedModel(name))
+        lost = replace(entry.served, is_ready=False, reason=reason)
+        self._entries[name] = replace(entry, served=lost)
+        return was_ready
+
+    def retain(self, names: Iterable[str]) -> None:
+        """Forget every other model."""
+        kept = frozenset(names)
+        self._entries = {n: entry for n, entry in self._entries.items() if n in kept}

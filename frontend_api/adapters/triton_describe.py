@@ -1,0 +1,86 @@
+"""What a model says about itself: the tensors it declares, and its answer to `describe`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from tritonclient.grpc import service_pb2
+
+from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_errors import failure, translated
+from frontend_api.adapters.triton_wire import Signature, describe_request, read_text
+from frontend_api.domain.errors import EngineFailed, ModelNotReady
+from frontend_api.domain.model import ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """The process a model runs in; `namespace` says in which numbering of which boot."""
+
+    namespace: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A model that has just answered."""
+
+    served: ServedModel
+    process: ProcessId | None
+
+
+async def read_signature(channel: TritonChannel, name: str, timeout_s: float) -> Signature:
+    """Return the inputs and outputs in the model's configuration.
+
+    Raises ModelNotReady for a model that cannot stream: it is not one of ours.
+    """
+    with translated():
+        answer = await channel.stub.ModelConfig(
+            service_pb2.ModelConfigRequest(name=name), timeout=timeout_s
+        )
+    if not answer.config.model_transaction_policy.decoupled:
+        raise ModelNotReady("it does not stream (its transaction policy is not decoupled)")
+    return Signature(
+        frozenset(tensor.name for tensor in answer.config.input),
+        frozenset(tensor.name for tensor in answer.config.output),
+    )
+
+
+async def describe(channel: TritonChannel, name: str, signature: Signature) -> Description:
+    """Ask the model's own process what it is; the caller limits the time.
+
+    Raises a ServiceError when it does not answer: BackendLost if Triton knows it dead.
+    """
+    text = ""
+    # A set of its own: a probe is not one of the generations that end with the model.
+    with OpenStreams().opened(name, channel.stub.ModelStreamInfer()) as stream:
+        await stream.send(describe_request(name))
+        while (response := await stream.read()) is not None:
+            if response.error_message:
+                raise failure(response.error_message)
+            text = read_text(response.infer_response) or text
+    return _description(name, text, signature)
+
+
+def _description(name: str, text: str, signature: Signature) -> Description:
+    try:
+        engine = orjson.loads(text)
+        served = ServedModel(
+            name=name,
+            created=int(engine["created"]),
+            engine=str(engine["engine"]),
+            quantization=str(engine["quantization"]),
+            context_length=int(engine["context_length"]),
+            capabilities=frozenset(map(str, engine["capabilities"])),
+            inputs=signature.inputs,
+        )
+        return Description(served, _process(engine.get("process")))
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise EngineFailed("it describes itself in a way this server does not know") from exc
+
+
+def _process(value: Mapping[str, Any] | None) -> ProcessId | None:
+    return None if value is None else ProcessId(str(value["namespace"]), int(value["pid"]))

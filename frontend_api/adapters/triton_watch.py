@@ -1,0 +1,197 @@
+"""Watches Triton and its models, and keeps the catalogue true.
+
+Triton goes on calling a model ready whose Python process has died, and leaves its
+streams silent for ever (2.51; seen with kill -9). So a model counts as ready only
+while its own `describe` answers, and the open streams of a dead model are ended here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from tritonclient.grpc import service_pb2
+
+from frontend_api.adapters.triton_catalogue import TritonCatalogue
+from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_describe import ProcessId, describe, read_signature
+from frontend_api.adapters.triton_errors import translated
+from frontend_api.adapters.triton_process import ProcessWatch
+from frontend_api.adapters.triton_wire import Signature
+from frontend_api.domain.errors import BackendLost, ServiceError, TimedOut
+from frontend_api.domain.model import ServedModel
+from frontend_api.settings import ModelSettings, TritonSettings
+
+_log = structlog.get_logger()
+
+# A stream older than a doubt and silent for this long is dead; a live one speaks every 0.1 s.
+_SILENCE_S: Final = 0.7
+# One missed answer is not yet a death: a loaded machine is slow, too.
+_TOLERATED_MISSES: Final = 1
+_LOST: Final = "its connection was lost"
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One model: its configuration, and since when it has been in doubt."""
+
+    signature: Signature | None = None
+    num_misses: int = 0
+    doubted_at: float = 0.0
+    process: ProcessWatch | None = None
+
+
+class TritonWatch:
+    """Looks at Triton again and again while `run` runs."""
+
+    def __init__(
+        self,
+        channel: TritonChannel,
+        catalogue: TritonCatalogue,
+        streams: OpenStreams,
+        triton: TritonSettings,
+        models: ModelSettings,
+    ) -> None:
+        """Keep `catalogue` true and end the `streams` of models that died."""
+        self._channel = channel
+        self._catalogue = catalogue
+        self._streams = streams
+        self._triton = triton
+        self._served_names = frozenset(models.served)
+        self._watched: dict[str, _Watched] = {}
+        self._num_misses = 0
+        self._look_now = asyncio.Event()
+        self._has_looked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look until cancelled; no failure of one look ends the watch."""
+        try:
+            while True:
+                await self._look_once()
+                self._has_looked.set()
+                self._look_now.clear()
+                try:
+                    async with asyncio.timeout(self._triton.probe_interval_s):
+                        await self._look_now.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            for watched in self._watched.values():
+                _unwatch(watched)
+
+    async def first_look(self) -> None:
+        """Wait until Triton has been looked at once, whatever was seen, or that takes too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._triton.probe_timeout_s):
+                await self._has_looked.wait()
+
+    def doubt(self, name: str) -> None:
+        """Hold the model for lost until it answers again, and look at once."""
+        if self._catalogue.is_ready(name):
+            self._lose(name, _LOST)
+        self._look_now.set()
+
+    async def _look_once(self) -> None:
+        try:
+            with translated():
+                index = await self._channel.stub.RepositoryIndex(
+                    service_pb2.RepositoryIndexRequest(), timeout=self._triton.probe_timeout_s
+                )
+            self._num_misses = 0
+            await self._look_at_models(_states(index.models))
+            self._catalogue.set_looked()
+        except ServiceError as exc:
+            self._miss_triton(exc)
+        except Exception:
+            _log.exception("triton.watch_fault")
+
+    def _miss_triton(self, error: ServiceError) -> None:
+        self._num_misses += 1
+        if isinstance(error, TimedOut) and self._num_misses <= _TOLERATED_MISSES:
+            return
+        for name in self._catalogue.names():
+            self._lose(name, "Triton is not reachable", error.detail)
+
+    async def _look_at_models(self, states: dict[str, str]) -> None:
+        served = {
+            n: s for n, s in states.items() if not self._served_names or n in self._served_names
+        }
+        known = frozenset(self._catalogue.names())
+        # Triton lists every folder; one that was never loaded is nobody's model.
+        served = {n: s for n, s in served.items() if s != "UNAVAILABLE" or n in known}
+        for name in known - served.keys():
+            self._lose(name, "it was removed")
+        self._catalogue.retain(served)
+        async with asyncio.TaskGroup() as group:
+            for name, state in served.items():
+                if state == "READY":
+                    group.create_task(self._probe(name))
+                else:
+                    self._lose(name, f"it is {state.lower()}")
+
+    async def _probe(self, name: str) -> None:
+        watched = self._watched.setdefault(name, _Watched())
+        self._streams.lose_silent(name, watched.doubted_at, _SILENCE_S)
+        try:
+            async with asyncio.timeout(self._triton.probe_timeout_s):
+                await self._ask(name, watched)
+        except TimeoutError:
+            watched.num_misses += 1
+            if watched.num_misses > _TOLERATED_MISSES:
+                self._lose(name, "it does not answer")
+        except BackendLost as exc:
+            self._bury(name, exc.detail)
+        except ServiceError as exc:
+            self._lose(name, exc.message, exc.detail)
+
+    async def _ask(self, name: str, watched: _Watched) -> None:
+        if watched.signature is None:
+            limit_s = self._triton.probe_timeout_s
+            watched.signature = await read_signature(self._channel, name, limit_s)
+        if "task" in watched.signature.inputs:
+            description = await describe(self._channel, name, watched.signature)
+            self._watch_process(name, watched, description.process)
+            served = description.served
+        else:
+            served = ServedModel(name, inputs=watched.signature.inputs)
+        watched.num_misses = 0
+        if self._catalogue.set_ready(served, watched.signature):
+            _log.info("model.ready", model=name)
+
+    def _watch_process(self, name: str, watched: _Watched, process: ProcessId | None) -> None:
+        if process is None or (watched.process and watched.process.process == process):
+            return
+        _unwatch(watched)
+        watched.process = ProcessWatch(process, lambda: self._bury(name))
+
+    def _bury(self, name: str, detail: str = "") -> None:
+        """Its process is dead for certain: nothing will come on its streams any more."""
+        self._lose(name, "its process has ended", detail)
+        self._streams.lose_all(name)
+
+    def _lose(self, name: str, reason: str, detail: str = "") -> None:
+        watched = self._watched.setdefault(name, _Watched())
+        watched.signature = None
+        watched.doubted_at = asyncio.get_running_loop().time()
+        _unwatch(watched)
+        if self._catalogue.set_lost(name, reason):
+            _log.warning("model.lost", model=name, reason=reason, detail=detail)
+        self._streams.lose_silent(name, watched.doubted_at, _SILENCE_S)
+
+
+def _unwatch(watched: _Watched) -> None:
+    if watched.process is not None:
+        watched.process.close()
+        watched.process = None
+
+
+def _states(models: Any) -> dict[str, str]:
+    """Return each model's state; READY if any of its versions is."""
+    states: dict[str, str] = {}
+    for model in models:
+        if states.get(model.name) != "READY":
+            states[model.name] = model.state or "UNAVAILABLE"
+    return states

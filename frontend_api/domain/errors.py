@@ -1,0 +1,159 @@
+"""Every way a request can fail, as one tree.
+
+ServiceError
+├── BadRequest 400 ── UnsupportedParameter, ContextTooLong
+├── NotFound 404 ── ModelNotFound
+├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413
+├── Unavailable 503 ── ModelNotReady, BackendLost, Overloaded, ShuttingDown
+├── TimedOut 504
+└── InternalFault 500 ── EngineFailed
+`message` is for people, `code` for programs; neither ever holds exception text, a path or a prompt.
+"""
+
+# ruff: noqa: N818 - a failure is named for what went wrong; `Error` on each would say nothing more
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+class ServiceError(Exception):
+    """A failure that can be told to a client."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    default_code: ClassVar[str | None] = None
+    default_retry_after_s: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+        extra: Mapping[str, int] = _NOTHING,
+        detail: str = "",
+    ) -> None:
+        """Keep what the client is told, and the `detail` that only the log is.
+
+        extra: fields beside the four standard keys of the error object.
+        """
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = self.default_code if code is None else code
+        self.retry_after_s = self.default_retry_after_s if retry_after_s is None else retry_after_s
+        self.extra = extra
+        self.detail = detail
+
+
+class BadRequest(ServiceError):
+    """The client must change its request."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class UnsupportedParameter(BadRequest):
+    """The request asks for something that this model or its engine cannot do."""
+
+    default_code = "unsupported_parameter"
+
+
+class ContextTooLong(BadRequest):
+    """Prompt and answer do not fit into the model's context."""
+
+    default_code = "context_length_exceeded"
+
+
+class NotFound(ServiceError):
+    """There is nothing under that address or name."""
+
+    status = 404
+    type = "invalid_request_error"
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is served here."""
+
+    default_code = "model_not_found"
+
+
+class MethodNotAllowed(ServiceError):
+    """The address exists, the method does not."""
+
+    status = 405
+    type = "invalid_request_error"
+    default_code = "method_not_supported"
+
+
+class BodyTooSlow(ServiceError):
+    """The request body did not arrive in time."""
+
+    status = 408
+    type = "invalid_request_error"
+    default_code = "request_timeout"
+
+
+class BodyTooLarge(ServiceError):
+    """The request body is larger than allowed."""
+
+    status = 413
+    type = "invalid_request_error"
+    default_code = "content_too_large"
+
+
+class Unavailable(ServiceError):
+    """Not now: the same request may work in a moment."""
+
+    status = 503
+    default_code = "service_unavailable"
+    default_retry_after_s = 1
+
+
+class ModelNotReady(Unavailable):
+    """The model is known, but loading, reloading or failed."""
+
+    default_code = "model_not_ready"
+
+
+class BackendLost(Unavailable):
+    """The connection to Triton, or the model's process behind it, is gone."""
+
+    default_code = "backend_unavailable"
+
+
+class Overloaded(Unavailable):
+    """The model takes no more requests at the moment."""
+
+    default_code = "overloaded"
+
+
+class ShuttingDown(Unavailable):
+    """This server is stopping."""
+
+    default_code = "shutting_down"
+
+
+class TimedOut(ServiceError):
+    """A deadline of the server passed."""
+
+    status = 504
+    default_code = "timeout"
+
+
+class InternalFault(ServiceError):
+    """Our fault; the details are in the log."""
+
+    default_code = "internal_error"
+
+
+class EngineFailed(InternalFault):
+    """The engine reported a failure of its own."""
+
+    default_code = "engine_failure"

@@ -1,0 +1,1 @@
+"""The use cases: one path for every dialect, admit → generate → account."""

@@ -1,0 +1,100 @@
+"""The use case every dialect shares: admit a request, run it, account for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from frontend_api.domain.errors import ShuttingDown
+from frontend_api.domain.generation import GenerationRequest
+from frontend_api.domain.model import ServedModel, require_capabilities
+from frontend_api.ports import Generator, ModelCatalogue, Readiness
+from frontend_api.service.live import Deadlines, LiveGeneration
+from frontend_api.settings import TritonSettings
+from frontend_api.telemetry import GenerationRecord, Telemetry
+
+
+class Generations:
+    """Starts generations, knows the running ones, and ends them when the server stops."""
+
+    def __init__(
+        self,
+        catalogue: ModelCatalogue,
+        generator: Generator,
+        telemetry: Telemetry,
+        timeouts: TritonSettings,
+    ) -> None:
+        """Use these; nothing is opened."""
+        self._catalogue = catalogue
+        self._generator = generator
+        self._telemetry = telemetry
+        self._timeouts = timeouts
+        self._live: set[LiveGeneration] = set()
+        self._is_draining = False
+
+    def begin(self, requests: Sequence[GenerationRequest]) -> LiveGeneration:
+        """Admit the request and start its runs, one per prompt; the caller closes the result.
+
+        All requests are one client's: same model, same parameters. Raises a
+        ServiceError when the model is unknown, not ready or cannot do what is asked.
+        """
+        first = requests[0]
+        self._admit(first)
+        generation = LiveGeneration(
+            [self._generator.generate(request) for request in requests],
+            self._deadlines(first),
+            lambda ended: self._account(ended, first.model),
+            choices_per_run=first.n,
+        )
+        self._live.add(generation)
+        self._telemetry.generation_started(first.model)
+        return generation
+
+    def models(self) -> Sequence[ServedModel]:
+        """Return the served models."""
+        return self._catalogue.listed()
+
+    def readiness(self) -> Readiness:
+        """Return whether a new request would be answered."""
+        state = self._catalogue.readiness()
+        if self._is_draining:
+            return Readiness(False, state.models_available, "the server is shutting down")
+        return state
+
+    def drain(self, limit_s: float) -> None:
+        """Take nothing new; running generations get `limit_s`, then end with an error."""
+        if not self._is_draining:
+            self._is_draining = True
+            asyncio.get_running_loop().call_later(limit_s, self._end_all)
+
+    def _end_all(self) -> None:
+        for generation in list(self._live):
+            generation.fail(ShuttingDown("The server is shutting down."))
+
+    def _admit(self, request: GenerationRequest) -> None:
+        if self._is_draining:
+            raise ShuttingDown("The server is shutting down.")
+        require_capabilities(request, self._catalogue.get(request.model))
+
+    def _deadlines(self, request: GenerationRequest) -> Deadlines:
+        limits = self._timeouts
+        if request.stream:
+            return Deadlines(
+                limits.first_token_timeout_s,
+                limits.between_tokens_timeout_s,
+                limits.total_timeout_s,
+            )
+        # One response at the end: there is no first token to wait for.
+        return Deadlines(limits.total_timeout_s, limits.total_timeout_s, limits.total_timeout_s)
+
+    def _account(self, ended: LiveGeneration, model: str) -> None:
+        self._live.discard(ended)
+        self._telemetry.generation_ended(
+            GenerationRecord(
+                model=model,
+                outcome=ended.outcome,
+                usage=ended.usage,
+                first_token_s=ended.first_token_s,
+                duration_s=ended.duration_s,
+            )
+        )

@@ -1,0 +1,203 @@
+"""A generation while it runs.
+
+The generation owns a task that reads the model and never waits for the client;
+the client's side takes what has gathered, merged, whenever it is ready for more.
+So a slow reader costs memory for its own text only, and one reader's keepalives
+or departure never touch the read from the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from frontend_api.domain.errors import InternalFault, ServiceError, TimedOut
+from frontend_api.domain.generation import Accepted, Delta, Usage, merge
+from frontend_api.service.idle_timer import IdleTimer
+
+Events = AsyncGenerator[Accepted | Delta, None]
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a generation may stay silent, in seconds; `between` None: until `total`."""
+
+    first_s: float
+    between_s: float
+    total_s: float
+
+
+class LiveGeneration:
+    """One or more model runs answering one request; not a generator, so it can be closed unread."""
+
+    def __init__(
+        self,
+        runs: Sequence[Events],
+        deadlines: Deadlines,
+        on_end: Callable[[LiveGeneration], None],
+        choices_per_run: int = 1,
+    ) -> None:
+        """Start reading at once; `aclose` must be called by whoever made it."""
+        loop = asyncio.get_running_loop()
+        self.usage = Usage()
+        self.error: ServiceError | None = None
+        self._started_at = loop.time()
+        self._first_delta_at: float | None = None
+        self._ended_at: float | None = None
+        self._is_cancelled = False
+        self._deadlines = deadlines
+        self._on_end = on_end
+        self._pending: list[Delta] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._unaccepted = len(runs)
+        self._patience = IdleTimer(self._wake)
+        self._silence = IdleTimer(self._fall_silent)
+        self._total = loop.call_later(deadlines.total_s, self._run_out)
+        self._silence.arm(deadlines.first_s)
+        self._task = asyncio.create_task(self._read_all(runs, choices_per_run))
+        # Not a `finally` of the task: a task cancelled before its first step runs none.
+        self._task.add_done_callback(self._end)
+
+    async def accepted(self, within_s: float) -> None:
+        """Wait until the model has taken the request, or has sent something, or `within_s` is over.
+
+        Raises the ServiceError of a request that was refused: nothing has been sent yet.
+        """
+        deadline = self._started_at + within_s
+        loop = asyncio.get_running_loop()
+        while self._unaccepted and not self._pending and not self._has_ended:
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                return
+            await self._wait(left_s)
+        if self.error is not None and not self._pending:
+            raise self.error
+
+    async def take(self, patience_s: float) -> Sequence[Delta] | None:
+        """Return what has gathered, merged; empty after `patience_s` of nothing; None at the end.
+
+        Raises the ServiceError that ended the generation, after everything before it was taken.
+        """
+        if self._pending:
+            # Always-ready data would otherwise keep the loop from seeing a disconnect.
+            await asyncio.sleep(0)
+        elif not self._has_ended:
+            await self._wait(patience_s)
+        if self._pending:
+            deltas, self._pending = self._pending, []
+            return merge(deltas)
+        if not self._has_ended:
+            return ()
+        if self.error is not None:
+            raise self.error
+        return None
+
+    def fail(self, error: ServiceError) -> None:
+        """End the generation with an error; the model run is cancelled."""
+        if not self._has_ended and self.error is None:
+            self.error = error
+            self._task.cancel()
+
+    async def aclose(self) -> None:
+        """Stop the model run if it still goes on, and wait until it has stopped."""
+        if not self._task.done():
+            self._is_cancelled = self.error is None
+            self._task.cancel()
+        await asyncio.wait([self._task])
+
+    @property
+    def outcome(self) -> str:
+        """How it ended: `completed`, `cancelled` or the code of its error."""
+        if self.error is not None:
+            return self.error.code or "error"
+        return "cancelled" if self._is_cancelled else "completed"
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Seconds from the start to the first delta; None if none came."""
+        return None if self._first_delta_at is None else self._first_delta_at - self._started_at
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the start to the end, or to now."""
+        end = asyncio.get_running_loop().time() if self._ended_at is None else self._ended_at
+        return end - self._started_at
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._ended_at is not None
+
+    async def _wait(self, limit_s: float) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._patience.arm(limit_s)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            self._patience.disarm()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _read_all(self, runs: Sequence[Events], choices_per_run: int) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, run in enumerate(runs):
+                    group.create_task(self._read(run, number * choices_per_run))
+        except* ServiceError as failures:
+            self.error = self.error or _first(failures)
+        except* Exception:
+            _log.exception("generation.fault")
+            self.error = self.error or InternalFault("The server had an error. Please try again.")
+
+    async def _read(self, run: Events, offset: int) -> None:
+        async with aclosing(run) as events:
+            async for event in events:
+                self._silence.arm(self._deadlines.between_s)
+                if isinstance(event, Accepted):
+                    self._accept(event)
+                else:
+                    self._keep(event, offset)
+                self._wake()
+
+    def _accept(self, event: Accepted) -> None:
+        self._unaccepted -= 1
+        self.usage.prompt_tokens += event.num_input_tokens
+        # Queued and checked, but no token yet: the first one may still take its time.
+        self._silence.arm(self._deadlines.first_s)
+
+    def _keep(self, delta: Delta, offset: int) -> None:
+        if self._first_delta_at is None:
+            self._first_delta_at = asyncio.get_running_loop().time()
+        self.usage.completion_tokens += delta.num_output_tokens
+        if offset:
+            delta = delta._replace(sequence_index=delta.sequence_index + offset)
+        self._pending.append(delta)
+
+    def _fall_silent(self) -> None:
+        waited_for = "first token" if self._first_delta_at is None else "next token"
+        self.fail(TimedOut(f"The model took too long to produce the {waited_for}."))
+
+    def _run_out(self) -> None:
+        self.fail(TimedOut("The generation took longer than the server allows."))
+
+    def _end(self, _: asyncio.Task[None]) -> None:
+        self._ended_at = asyncio.get_running_loop().time()
+        self._silence.close()
+        self._patience.close()
+        self._total.cancel()
+        self._on_end(self)
+        self._wake()
+
+
+def _first(failures: BaseExceptionGroup[ServiceError]) -> ServiceError:
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, ServiceError) else InternalFault(str(error))

@@ -1,0 +1,150 @@
+"""Runs the application on uvicorn: one process, or a parent with several workers.
+
+The parent binds the address before anything starts, so a taken port is one sentence.
+On SIGTERM or SIGINT a worker takes nothing new, lets streams go on for the drain
+time, then ends them with an error event; uvicorn's own, harder deadline comes later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+from quart import Quart
+from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from frontend_api.app import create_app
+from frontend_api.service.generations import Generations
+from frontend_api.settings import ServerSettings, Settings
+from frontend_api.telemetry import configure_logging
+from frontend_api.wiring import production
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+# From the last error event to the end of its connection.
+_CLOSING_S: Final = 2.0
+_MAX_WEBSOCKET_BYTES: Final = 65_536
+_METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class AddressError(Exception):
+    """The API cannot listen where it should; the text is one sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class WorkerApp:
+    """Makes the application inside a worker process; picklable, as workers are spawned."""
+
+    settings: Settings
+    metrics_folder: Path | None
+
+    def __call__(self) -> Quart:
+        """Return the application of this process."""
+        observability = self.settings.observability
+        configure_logging(self.settings.server.log_level, observability.log_format)
+        app = create_app(production(self.settings, self.metrics_folder))
+        generations: Generations = app.extensions["generations"]
+
+        @app.before_serving
+        async def heed_signals() -> None:
+            _drain_on_signals(generations, self.settings.server.drain_timeout_s)
+            _stop_with_parent()
+
+        return app
+
+
+def serve(settings: Settings, environ: MutableMapping[str, str]) -> int:
+    """Serve until told to stop; returns the exit code. Raises AddressError before anything runs."""
+    with _listening(settings.server) as listener:
+        if settings.server.workers == 1:
+            return _serve_alone(settings, listener)
+        with tempfile.TemporaryDirectory(prefix="conch-metrics-") as folder:
+            # Read by prometheus-client when the workers import it.
+            environ[_METRICS_VARIABLE] = folder
+            return _serve_together(settings, listener, Path(folder))
+
+
+def _listening(server: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    try:
+        return socket.create_server((server.host, server.port), family=family)
+    except OSError as exc:
+        raise AddressError(
+            f"Cannot listen on {server.host}:{server.port}: {os.strerror(exc.errno or 0)}."
+        ) from exc
+
+
+def _serve_alone(settings: Settings, listener: socket.socket) -> int:
+    for number in _SIGNALS:
+        signal.signal(number, _leave)
+    Server(_uvicorn_config(settings, None)).run([listener])
+    return 0
+
+
+def _serve_together(settings: Settings, listener: socket.socket, folder: Path) -> int:
+    parent = Multiprocess(_uvicorn_config(settings, folder), [listener])
+    parent.run()
+    has_failed = any(worker.exitcode == STARTUP_FAILURE for worker in parent.processes)
+    return 1 if has_failed else 0
+
+
+def _uvicorn_config(settings: Settings, metrics_folder: Path | None) -> Config:
+    server = settings.server
+    return Config(
+        WorkerApp(settings, metrics_folder),
+        factory=True,
+        workers=server.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=_MAX_WEBSOCKET_BYTES,
+        timeout_keep_alive=server.idle_connection_timeout_s,
+        # uvicorn waits with asyncio.wait_for, which takes fractions as well.
+        timeout_graceful_shutdown=round(server.drain_timeout_s + _CLOSING_S),
+    )
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """End with code 0: before uvicorn listens, and when it raises the signal again at its end."""
+    raise SystemExit(0)
+
+
+def _drain_on_signals(generations: Generations, limit_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    stop_server = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def begin(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(generations.drain, limit_s)
+        then = stop_server[signal.Signals(number)]
+        if callable(then):
+            then(number, frame)
+
+    for number in _SIGNALS:
+        signal.signal(number, begin)
+
+
+def _stop_with_parent() -> None:
+    """A worker whose parent was killed would go on for ever, and nobody would know."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            loop.remove_reader(parent.sentinel)
+            signal.raise_signal(signal.SIGTERM)
+
+        loop.add_reader(parent.sentinel, leave)

@@ -1,0 +1,191 @@
+"""Metrics and logs: one observation and one line per request, none per token.
+
+With several workers prometheus-client shares its numbers through files in the
+folder that PROMETHEUS_MULTIPROC_DIR names; the parent process makes and removes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from frontend_api.domain.generation import Usage
+
+# From a cached answer on a GPU to a long queue on a laptop.
+LATENCY_BUCKETS_S: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRecord:
+    """What is measured of one ended generation."""
+
+    model: str
+    outcome: str
+    usage: Usage
+    first_token_s: float | None
+    duration_s: float
+
+
+class _RequestMetrics:
+    """One series for each route and status, whatever the request was about."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.count = Counter(
+            "conch_http_requests", "HTTP requests answered", ("route", "status"), registry=registry
+        )
+        self.seconds = Histogram(
+            "conch_http_request_duration_seconds",
+            "Seconds from a request to the end of its answer",
+            ("route",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.running = Gauge(
+            "conch_http_requests_in_flight",
+            "HTTP requests being answered",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+
+class _GenerationMetrics:
+    """One series for each model; only served models get this far, so they are few."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.count = Counter(
+            "conch_generations", "Generations ended", ("model", "outcome"), registry=registry
+        )
+        self.running = Gauge(
+            "conch_generations_in_flight",
+            "Generations running",
+            ("model",),
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.tokens = Counter(
+            "conch_tokens", "Tokens read and written", ("model", "kind"), registry=registry
+        )
+        self.first_token_seconds = Histogram(
+            "conch_time_to_first_token_seconds",
+            "Seconds from a generation's start to its first token",
+            ("model",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "conch_generation_duration_seconds",
+            "Seconds from a generation's start to its end",
+            ("model",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
+class Telemetry:
+    """The service's metrics, in a registry of their own."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, shared_folder: Path | None = None) -> None:
+        """Count in this process, or together with the other workers that use `shared_folder`."""
+        self._shared_folder = shared_folder
+        # A creation time for each series would double the page, and no dashboard asks for it.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = CollectorRegistry()
+        self._requests = _RequestMetrics(self._registry)
+        self._generations = _GenerationMetrics(self._registry)
+
+    def request_started(self) -> None:
+        """Count one more HTTP request in flight."""
+        self._requests.running.inc()
+
+    def request_ended(self, route: str, status: int, duration_s: float) -> None:
+        """Count one HTTP request; `route` is the rule, so its values are few."""
+        self._requests.running.dec()
+        self._requests.count.labels(route, str(status)).inc()
+        self._requests.seconds.labels(route).observe(duration_s)
+
+    def generation_started(self, model: str) -> None:
+        """Count one more generation in flight."""
+        self._generations.running.labels(model).inc()
+
+    def generation_ended(self, record: GenerationRecord) -> None:
+        """Count one ended generation with its tokens and times."""
+        metrics, model, usage = self._generations, record.model, record.usage
+        metrics.running.labels(model).dec()
+        metrics.count.labels(model, record.outcome).inc()
+        metrics.tokens.labels(model, "prompt").inc(usage.prompt_tokens)
+        metrics.tokens.labels(model, "completion").inc(usage.completion_tokens)
+        metrics.seconds.labels(model).observe(record.duration_s)
+        if record.first_token_s is not None:
+            metrics.first_token_seconds.labels(model).observe(record.first_token_s)
+
+    def render(self) -> bytes:
+        """Return all metrics of all workers in Prometheus's text format."""
+        if self._shared_folder is None:
+            return generate_latest(self._registry)
+        _forget_dead_workers(self._shared_folder)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=str(self._shared_folder))  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Remove the gauges of workers that were killed: what they had in flight is gone."""
+    for file in folder.glob("gauge_live*_*.db"):
+        if not _is_running(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def configure_logging(level: str, log_format: str) -> None:
+    """Send our log lines and those of the libraries to stderr, in one format."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # Its own lines at INFO say when a worker starts and stops; ours say the same.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

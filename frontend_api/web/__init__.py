@@ -1,0 +1,1 @@
+"""The HTTP surface: routes of a few lines, wire types, and one renderer for errors."""

@@ -1,0 +1,87 @@
+"""Errors as OpenAI's object, in a body or in a stream; the only place that renders them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+import structlog
+from quart import Quart, Response, request
+from werkzeug.exceptions import HTTPException
+
+from frontend_api.domain import sse
+from frontend_api.domain.errors import (
+    BadRequest,
+    BodyTooLarge,
+    BodyTooSlow,
+    InternalFault,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+)
+
+_log = structlog.get_logger()
+_MAX_SHOWN_URL = 200
+
+
+def install_error_handlers(app: Quart) -> None:
+    """Answer every failure of every route with the error object."""
+    app.register_error_handler(ServiceError, _answer_service_error)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_fault)
+
+
+def error_event(error: ServiceError) -> bytes:
+    """Return an error as an event of a stream that has already begun."""
+    return sse.event(_error_json(error))
+
+
+async def _answer_service_error(error: ServiceError) -> Response:
+    response = Response(_error_json(error), status=error.status, mimetype="application/json")
+    if error.retry_after_s is not None:
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response
+
+
+async def _answer_http_exception(error: HTTPException) -> Response:
+    response = await _answer_service_error(_as_service_error(error))
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        response.headers["allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+async def _answer_fault(error: Exception) -> Response:
+    _log.error("request.fault", exc_info=error)
+    return await _answer_service_error(
+        InternalFault("The server had an error while processing your request. Please try again.")
+    )
+
+
+def _as_service_error(error: HTTPException) -> ServiceError:
+    url = f"{request.method} {request.path[:_MAX_SHOWN_URL]}"
+    match error.code:
+        case HTTPStatus.NOT_FOUND:
+            return NotFound(f"Invalid URL ({url})")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed(f"Not allowed to {request.method} on {request.path}")
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return BodyTooLarge("The request body is larger than this server allows.")
+        case HTTPStatus.REQUEST_TIMEOUT:
+            return BodyTooSlow("The request body did not arrive in time.")
+        case _:
+            return BadRequest(f"Invalid request ({url})")
+
+
+def _error_json(error: ServiceError) -> bytes:
+    return orjson.dumps(
+        {
+            "error": {
+                "message": error.message,
+                "type": error.type,
+                "param": error.param,
+                "code": error.code,
+                **error.extra,
+            }
+        }
+    )

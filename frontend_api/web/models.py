@@ -1,0 +1,50 @@
+"""GET /v1/models and GET /v1/models/{id}."""
+
+from __future__ import annotations
+
+import orjson
+from quart import Blueprint, Response
+
+from frontend_api.domain.errors import ModelNotFound
+from frontend_api.domain.model import ServedModel
+from frontend_api.service.generations import Generations
+
+
+def model_routes(generations: Generations) -> Blueprint:
+    """Return the routes that list the served models."""
+    blueprint = Blueprint("models", __name__)
+
+    @blueprint.get("/v1/models")
+    async def list_models() -> Response:
+        """List every model that can be named in a request."""
+        return _json({"object": "list", "data": [_as_json(m) for m in generations.models()]})
+
+    @blueprint.get("/v1/models/<path:model_id>")
+    async def get_model(model_id: str) -> Response:
+        """Describe one model."""
+        for model in generations.models():
+            if model.name == model_id:
+                return _json(_as_json(model))
+        raise ModelNotFound(f"The model '{model_id}' does not exist", param="model")
+
+    return blueprint
+
+
+def _as_json(model: ServedModel) -> dict[str, object]:
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "conch",
+        "x_conch": {
+            "state": "ready" if model.is_ready else "unavailable",
+            "engine": model.engine,
+            "quantization": model.quantization,
+            "context_length": model.context_length,
+            "capabilities": sorted(model.capabilities or ()),
+        },
+    }
+
+
+def _json(document: object) -> Response:
+    return Response(orjson.dumps(document), mimetype="application/json")

@@ -1,0 +1,50 @@
+"""The list of the replaceable things, and what they are in production."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frontend_api.adapters.triton import Triton
+from frontend_api.ports import Clock, Generator, ModelCatalogue
+from frontend_api.settings import Settings
+from frontend_api.telemetry import Telemetry
+
+
+class SystemClock:
+    """The Clock port on the machine's clock."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go backwards."""
+        return time.monotonic()
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Everything the application is handed; `running` opens and closes what needs it."""
+
+    settings: Settings
+    catalogue: ModelCatalogue
+    generator: Generator
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    clock: Clock = field(default_factory=SystemClock)
+    running: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+
+
+def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
+    """Return the real things; nothing is opened yet."""
+    triton = Triton(settings.triton, settings.models)
+    return Wiring(
+        settings=settings,
+        catalogue=triton.catalogue,
+        generator=triton.generator,
+        telemetry=Telemetry(metrics_folder),
+        running=triton.running,
+    )

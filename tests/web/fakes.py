@@ -1,0 +1,100 @@
+"""Stand-ins for Triton that behave: they stream, fail, hang and notice being closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+
+from frontend_api.domain.errors import ModelNotFound, ModelNotReady, ServiceError
+from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
+from frontend_api.domain.model import OPTIONAL_FEATURES, ServedModel
+from frontend_api.ports import Readiness
+
+EVERYTHING = frozenset({*OPTIONAL_FEATURES, "n"})
+DEMO = ServedModel(
+    "demo",
+    created=1_700_000_000,
+    engine="fake",
+    quantization="none",
+    context_length=4096,
+    capabilities=EVERYTHING,
+)
+HANG = "hang"
+
+Step = Accepted | Delta | ServiceError | str | asyncio.Event
+
+
+class FakeCatalogue:
+    """Serves the given models."""
+
+    def __init__(self, *models: ServedModel) -> None:
+        self.models = {model.name: model for model in models or (DEMO,)}
+
+    def listed(self) -> Sequence[ServedModel]:
+        return [self.models[name] for name in sorted(self.models)]
+
+    def get(self, name: str) -> ServedModel:
+        model = self.models.get(name)
+        if model is None:
+            raise ModelNotFound(f"The model `{name}` does not exist.")
+        if not model.is_ready:
+            raise ModelNotReady(f"The model `{name}` is not ready: {model.reason}.")
+        return model
+
+    def readiness(self) -> Readiness:
+        num_ready = sum(model.is_ready for model in self.models.values())
+        return Readiness(num_ready > 0, num_ready, "" if num_ready else "no model is ready")
+
+
+class FakeGenerator:
+    """Plays the same steps for every request; errors are raised, events waited for."""
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self.steps = list(steps)
+        self.requests: list[GenerationRequest] = []
+        self.num_open = 0
+        self.opened = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Accepted | Delta, None]:
+        self.requests.append(request)
+        self.num_open += 1
+        self.opened.set()
+        try:
+            for step in self.steps:
+                event = await self._play(step)
+                if event is not None:
+                    yield event
+        finally:
+            self.num_open -= 1
+            if not self.num_open:
+                self.closed.set()
+
+    async def _play(self, step: Step) -> Accepted | Delta | None:
+        # A real stream suspends between its messages.
+        await asyncio.sleep(0)
+        if isinstance(step, ServiceError):
+            raise step
+        if isinstance(step, asyncio.Event):
+            await step.wait()
+            return None
+        if isinstance(step, str):
+            await asyncio.Event().wait()
+            return None
+        return step
+
+
+class FixedClock:
+    """The same moment for ever."""
+
+    def now(self) -> float:
+        return 1_700_000_000.5
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+def words(*texts: str, reason: str = "stop", index: int = 0) -> list[Step]:
+    """Return the steps of one sequence: a delta for each text, the reason on the last."""
+    *most, last = texts
+    return [*(Delta(index, text, 1) for text in most), Delta(index, last, 1, reason)]

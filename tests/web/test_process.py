@@ -1,0 +1,165 @@
+"""`python -m frontend_api` as a process: starting, refusing to start, workers, stopping."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.web.fake_triton import FakeTriton, accepted, delta, listening
+from tests.web.running import ask
+
+ROOT = Path(__file__).parents[2]
+START_S = 30
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def start(*arguments: str, **environ: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "frontend_api",
+        *arguments,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    _, errors = await asyncio.wait_for(process.communicate(), START_S)
+    return process.returncode, errors.decode()
+
+
+@asynccontextmanager
+async def running(
+    triton: FakeTriton, *arguments: str, **environ: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
+    port = free_port()
+    async with listening(triton) as triton_port:
+        process = await start(
+            "--port",
+            str(port),
+            *arguments,
+            CONCH_TRITON__URL=f"127.0.0.1:{triton_port}",
+            **environ,
+        )
+        try:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False
+            ) as client:
+                await until_ready(client)
+                yield process, client
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(START_S):
+        while True:
+            try:
+                if (await client.get("/readiness")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "sentence"),
+    [
+        (("--port", "many"), {}, "frontend_api: argument --port: invalid int value: 'many'.\n"),
+        (
+            (),
+            {"CONCH_SERVER__WORKERS": "0"},
+            "frontend_api: The setting server.workers cannot be '0': "
+            "Input should be greater than or equal to 1.\n",
+        ),
+        (
+            ("--config", "none.toml"),
+            {},
+            "frontend_api: The configuration file none.toml cannot be read: "
+            "No such file or directory.\n",
+        ),
+    ],
+)
+async def test_a_wrong_start_is_one_sentence_and_exit_code_2(
+    arguments: tuple[str, ...], environ: dict[str, str], sentence: str
+) -> None:
+    assert await ended(await start(*arguments, **environ)) == (2, sentence)
+
+
+async def test_a_taken_port_is_one_sentence_and_exit_code_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        code, errors = await ended(await start("--port", str(port)))
+
+    assert code == 2
+    assert errors == f"frontend_api: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_sigterm_drains_a_stream_and_ends_with_code_0(workers: str) -> None:
+    triton = FakeTriton([accepted(1), delta("a"), asyncio.Event()])
+    async with (
+        running(triton, "--workers", workers, CONCH_SERVER__DRAIN_TIMEOUT_S="0.2") as (
+            process,
+            client,
+        ),
+        client.stream("POST", "/v1/chat/completions", json=ask(stream=True)) as response,
+    ):
+        process.send_signal(signal.SIGTERM)
+        body = (await response.aread()).decode()
+        code = await asyncio.wait_for(process.wait(), 10)
+
+    assert '"code":"shutting_down"' in body
+    assert body.endswith("data: [DONE]\n\n")
+    assert code == 0
+    await asyncio.wait_for(triton.cancelled.wait(), 5)
+
+
+async def test_metrics_of_two_workers_are_one(tmp_path: Path) -> None:
+    triton = FakeTriton([accepted(1), delta("a", reason="stop")])
+    async with running(triton, "--workers", "2", TMPDIR=str(tmp_path)) as (process, client):
+        for _ in range(20):
+            # A new connection each time, so that both workers get some.
+            await client.post("/v1/chat/completions", json=ask(), headers={"connection": "close"})
+        page = (await client.get("/metrics")).text
+
+        assert [name[:14] for name in names_in(tmp_path)] == ["conch-metrics-"]
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 10)
+
+    assert 'conch_generations_total{model="demo",outcome="completed"} 20.0' in page
+    assert names_in(tmp_path) == []
+
+
+async def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    async with running(FakeTriton(), "--workers", "2", TMPDIR=str(tmp_path)) as (process, client):
+        process.kill()
+        await process.wait()
+
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    await client.get("/health", headers={"connection": "close"})
+                except httpx.TransportError:
+                    break
+                await asyncio.sleep(0.05)
