@@ -1,0 +1,81 @@
+"""What to run: the command line and the settings, checked and put together."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frontend_api.settings import Settings, SettingsError, load_settings
+from scripts.launcher.errors import LaunchError
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_REPOSITORY = ROOT / "model_repository"
+DEFAULT_MODELS = ("demo",)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the launcher needs to know.
+
+    triton_url: a Triton to use instead of our own; served_elsewhere: which of its models (all
+    if empty). models, repository: what our own loads, and from where.
+    """
+
+    host: str
+    port: int
+    workers: int
+    drain_s: float
+    config: Path | None
+    models: Sequence[str]
+    repository: Path
+    triton_url: str | None
+    served_elsewhere: Sequence[str]
+
+
+def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
+    """Return the plan. Raises LaunchError (exit code 2) for a wrong setting or a missing model."""
+    settings = _load(options, environ)
+    server, triton = settings.server, settings.triton
+    is_elsewhere = "url" in triton.model_fields_set
+    named = tuple(options.model or settings.models.served)
+    plan = Plan(
+        host=server.host,
+        port=server.port if options.port != 0 else 0,
+        workers=server.workers,
+        drain_s=server.drain_timeout_s,
+        config=options.config.resolve() if options.config else None,
+        models=named or DEFAULT_MODELS,
+        repository=(options.repository or DEFAULT_REPOSITORY).resolve(),
+        triton_url=triton.url if is_elsewhere else None,
+        served_elsewhere=named if is_elsewhere else (),
+    )
+    if not is_elsewhere:
+        _check_models(plan)
+    return plan
+
+
+def _load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    server = {
+        "host": options.host,
+        "port": options.port or None,  # 0 is the launcher's own: any free port
+        "workers": options.workers,
+    }
+    overrides = {
+        "server": {name: value for name, value in server.items() if value is not None},
+        "triton": {"url": options.triton_url} if options.triton_url else {},
+    }
+    try:
+        return load_settings(options.config, environ, overrides)
+    except SettingsError as exc:
+        raise LaunchError(str(exc), exit_code=2) from exc
+
+
+def _check_models(plan: Plan) -> None:
+    there = sorted(path.parent.name for path in plan.repository.glob("*/config.pbtxt"))
+    for name in plan.models:
+        if name not in there:
+            listed = ", ".join(there) or "no model"
+            raise LaunchError(
+                f"There is no model {name!r} in {plan.repository}; there is: {listed}.",
+                exit_code=2,
+            )
