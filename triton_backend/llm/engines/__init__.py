@@ -1,0 +1,40 @@
+"""Engines: what runs a compiled model. `open_engine` is the only way to one."""
+
+from pathlib import Path
+
+from ..errors import LoadError
+from ..manifest import EngineManifest
+from .protocol import Engine
+
+
+def open_engine(folder: Path, manifest: EngineManifest) -> Engine:
+    """The engine a version folder's manifest names, ready to run; LoadError otherwise."""
+    name = folder.parent.name
+    engine = _open(folder, manifest)
+    missing = sorted(set(manifest.capabilities) - engine.capabilities)
+    if missing:
+        engine.close(timeout_s=5)
+        raise LoadError(
+            f"{name}: engine.json claims {', '.join(missing)}, "
+            f"which the {manifest.engine} engine does not have."
+        )
+    return engine
+
+
+def _open(folder: Path, manifest: EngineManifest) -> Engine:
+    # Imported when needed: each engine's library is large and may not be installed.
+    match manifest.engine:
+        case "openvino":
+            from .openvino import open_openvino_engine  # noqa: PLC0415
+
+            return open_openvino_engine(folder, manifest)
+        case "simulated":
+            from .simulated import open_simulated_engine  # noqa: PLC0415
+
+            return open_simulated_engine(folder, manifest)
+        case "tensorrt_llm":
+            reason = "this version of Conch cannot run TensorRT-LLM engines yet"
+            raise LoadError(f"{folder.parent.name}: {reason}.")
+    raise LoadError(
+        f"{folder.parent.name}: engine.json names the unknown engine {manifest.engine}."
+    )
