@@ -32,6 +32,8 @@ LATENCY_BUCKETS_S: Final = (
     *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640),
 )
+# From a large model on a laptop to a small one on a GPU.
+TOKENS_PER_S_BUCKETS: Final = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,83 @@ class _GenerationMetrics:
         )
 
 
+# What the original service counted, by the routes that are asked for the same today.
+ASKED_FOR: Final = {
+    "/health": "health_check",
+    "/readiness": "readiness_check",
+    "/models": "models_list",
+    "/v1/models": "models_list",
+    "/models/<path:model_id>": "model_info",
+    "/v1/models/<path:model_id>": "model_info",
+    "/completions": "completions",
+    "/v1/completions": "completions",
+    "/chat/completions": "chat_completions",
+    "/v1/chat/completions": "chat_completions",
+    "/chat/ws": "chat_completions",
+}
+
+
+class _GeneratedText:
+    """One of the original service's two families of figures about generated text."""
+
+    def __init__(self, registry: CollectorRegistry, tokens: str, seconds: str, speed: str) -> None:
+        self.tokens = Counter(tokens, "Tokens written in answers", registry=registry)
+        self.seconds = Histogram(
+            seconds,
+            "Seconds from a request to the end of its answer",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.speed = Histogram(
+            speed,
+            "Tokens per second of an answer",
+            buckets=TOKENS_PER_S_BUCKETS,
+            registry=registry,
+        )
+
+
+class _OriginalMetrics:
+    """The names that dashboards of the original service ask for; every dialect counts in them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = {
+            name: Counter(f"{name}_requests", "Requests answered", registry=registry)
+            for name in sorted(set(ASKED_FOR.values()))
+        }
+        self._errors = {
+            name: Counter(f"{name}_errors", "Requests that ended with an error", registry=registry)
+            for name in ("completions", "chat_completions")
+        }
+        self._generated = {
+            "completions": _GeneratedText(
+                registry,
+                "completions_tokens",
+                "completions_duration_seconds",
+                "completions_tokens_per_second",
+            ),
+            "chat_completions": _GeneratedText(
+                registry,
+                "chat_generated_tokens",
+                "chat_inference_duration_seconds",
+                "chat_tokens_per_second",
+            ),
+        }
+
+    def count(self, route: str, duration_s: float, has_failed: bool, tokens: int | None) -> None:
+        """Count one request; `tokens` None when it generated nothing."""
+        name = ASKED_FOR.get(route)
+        if name is None:
+            return
+        self._requests[name].inc()
+        if has_failed and name in self._errors:
+            self._errors[name].inc()
+        if tokens is not None and name in self._generated:
+            generated = self._generated[name]
+            generated.tokens.inc(tokens)
+            generated.seconds.observe(duration_s)
+            generated.speed.observe(tokens / duration_s if duration_s else 0.0)
+
+
 class Telemetry:
     """The service's metrics, in a registry of their own."""
 
@@ -113,16 +192,36 @@ class Telemetry:
         self._registry = CollectorRegistry()
         self._requests = _RequestMetrics(self._registry)
         self._generations = _GenerationMetrics(self._registry)
+        self._original = _OriginalMetrics(self._registry)
 
     def request_started(self) -> None:
         """Count one more HTTP request in flight."""
         self._requests.running.inc()
 
-    def request_ended(self, route: str, status: int, duration_s: float) -> None:
-        """Count one HTTP request; `route` is the rule, so its values are few."""
+    def request_ended(
+        self,
+        route: str,
+        status: int,
+        duration_s: float,
+        *,
+        has_failed: bool = False,
+        tokens: int | None = None,
+    ) -> None:
+        """Count one HTTP request; `route` is the rule, so its values are few.
+
+        has_failed: an error was answered, with a status or inside a stream.
+        tokens: how many were generated; None when the request generated nothing.
+        """
         self._requests.running.dec()
         self._requests.count.labels(route, str(status)).inc()
         self._requests.seconds.labels(route).observe(duration_s)
+        self._original.count(route, duration_s, has_failed, tokens)
+
+    def message_ended(
+        self, route: str, duration_s: float, *, has_failed: bool, tokens: int | None
+    ) -> None:
+        """Count one request that came as a message of a WebSocket."""
+        self._original.count(route, duration_s, has_failed, tokens)
 
     def generation_started(self, model: str) -> None:
         """Count one more generation in flight."""

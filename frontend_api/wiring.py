@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frontend_api.adapters.triton import Triton
-from frontend_api.ports import Clock, Generator, ModelCatalogue
+from frontend_api.adapters.worker_peers import NoPeers, WorkerPeers
+from frontend_api.ports import Clock, Generator, ModelCatalogue, Peers, Tokenizing
 from frontend_api.settings import Settings
 from frontend_api.telemetry import Telemetry
 
@@ -33,7 +34,9 @@ class Wiring:
     settings: Settings
     catalogue: ModelCatalogue
     generator: Generator
+    tokenizing: Tokenizing
     telemetry: Telemetry = field(default_factory=Telemetry)
+    peers: Peers = field(default_factory=NoPeers)
     clock: Clock = field(default_factory=SystemClock)
     running: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
@@ -45,6 +48,9 @@ def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
         settings=settings,
         catalogue=triton.catalogue,
         generator=triton.generator,
+        tokenizing=triton.tokenizing,
         telemetry=Telemetry(metrics_folder),
+        # Several workers share this folder; a single one has none.
+        peers=NoPeers() if metrics_folder is None else WorkerPeers(metrics_folder),
         running=triton.running,
     )

@@ -1,4 +1,4 @@
-"""Triton as a whole: the channel, the watch over its models, and the two ports on them."""
+"""Triton as a whole: the channel, the watch over its models, and the ports on them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
 from frontend_api.adapters.triton_generator import TritonGenerator
+from frontend_api.adapters.triton_tasks import TritonTasks
 from frontend_api.adapters.triton_watch import TritonWatch
 from frontend_api.settings import ModelSettings, TritonSettings
 
 
 class Triton:
-    """A Triton server: `catalogue` and `generator` work while `running` is entered."""
+    """A Triton server: its three ports work while `running` is entered."""
 
     def __init__(self, triton: TritonSettings, models: ModelSettings) -> None:
         """Put the parts together; nothing is opened."""
@@ -24,6 +25,9 @@ class Triton:
         self._watch = TritonWatch(self._channel, self.catalogue, streams, triton, models)
         self.generator = TritonGenerator(
             self._channel, self.catalogue, streams, on_lost=self._watch.doubt
+        )
+        self.tokenizing = TritonTasks(
+            self._channel, self.catalogue, streams, triton.queue_timeout_s, self._watch.doubt
         )
 
     @asynccontextmanager

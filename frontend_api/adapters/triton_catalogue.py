@@ -9,7 +9,7 @@ from typing import Final
 from frontend_api.adapters.triton_errors import LOST_MESSAGE
 from frontend_api.adapters.triton_wire import Signature
 from frontend_api.domain.errors import BackendLost, ModelNotFound, ModelNotReady
-from frontend_api.domain.model import ServedModel
+from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.ports import Readiness
 
 _UNSEEN: Final = Signature(frozenset(), frozenset())
@@ -20,6 +20,11 @@ class _Entry:
     served: ServedModel
     signature: Signature = _UNSEEN
     was_ready: bool = False
+    is_foreign: bool = False
+
+    @property
+    def is_unloaded(self) -> bool:
+        return self.served.state == "unloaded"
 
 
 class TritonCatalogue:
@@ -31,9 +36,9 @@ class TritonCatalogue:
         self._has_looked = False
 
     def listed(self) -> Sequence[ServedModel]:
-        """Return every model that is or was ready, sorted by name."""
-        known = (entry.served for entry in self._entries.values() if entry.was_ready)
-        return sorted(known, key=lambda model: model.name)
+        """Return every model of Triton's that is or may be ours; see ModelCatalogue."""
+        known = (entry.served for entry in self._entries.values() if not entry.is_foreign)
+        return sorted(known, key=lambda model: (not model.is_ready, model.name))
 
     def get(self, name: str) -> ServedModel:
         """Return a ready model; see ModelCatalogue."""
@@ -44,6 +49,8 @@ class TritonCatalogue:
             raise ModelNotFound(
                 f"The model `{name}` does not exist or you do not have access to it."
             )
+        if entry.is_unloaded and not entry.was_ready:
+            raise ModelNotFound(f"The model `{name}` is not loaded.")
         if not entry.served.is_ready:
             raise ModelNotReady(f"The model `{name}` is not ready: {entry.served.reason}.")
         return entry.served
@@ -60,7 +67,8 @@ class TritonCatalogue:
             return Readiness(True, num_ready)
         if not self._has_looked:
             return Readiness(False, 0, "Triton has not answered yet")
-        reasons = sorted(f"{e.served.name}: {e.served.reason}" for e in self._entries.values())
+        lost = (e.served for e in self._entries.values() if e.was_ready or not e.is_unloaded)
+        reasons = sorted(f"{model.name}: {model.reason}" for model in lost)
         return Readiness(False, 0, "; ".join(reasons) or "Triton serves no model")
 
     def names(self) -> Sequence[str]:
@@ -82,13 +90,19 @@ class TritonCatalogue:
         self._entries[served.name] = _Entry(served, signature, was_ready=True)
         return not was_ready
 
-    def set_lost(self, name: str, reason: str) -> bool:
+    def set_lost(self, name: str, reason: str, state: ModelState = "failed") -> bool:
         """Keep the model listed, but answer that it is not ready; returns whether that is new."""
         was_ready = self.is_ready(name)
         entry = self._entries.get(name) or _Entry(ServedModel(name))
-        lost = replace(entry.served, is_ready=False, reason=reason)
+        lost = replace(entry.served, state=state, reason=reason)
         self._entries[name] = replace(entry, served=lost)
         return was_ready
+
+    def set_foreign(self, name: str, reason: str) -> None:
+        """Do not list this model: it is nobody's who asks here."""
+        self._entries[name] = _Entry(
+            ServedModel(name, state="failed", reason=reason), is_foreign=True
+        )
 
     def retain(self, names: Iterable[str]) -> None:
         """Forget every other model."""

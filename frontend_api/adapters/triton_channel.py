@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,6 +22,8 @@ _MAX_RECONNECT_MS: Final = 500
 # than Triton allows (one per 300 s without traffic) would make it close the connection.
 _KEEPALIVE_MS: Final = 10_000
 _KEEPALIVE_TIMEOUT_MS: Final = 5_000
+# The end follows the last response within a millisecond; a server that hangs is not waited for.
+_END_LIMIT_S: Final = 1.0
 
 
 class TritonChannel:
@@ -67,7 +69,20 @@ class InferStream:
             raise
 
     async def read(self) -> Any | None:
-        """Return the next ModelStreamInferResponse, None at the end."""
+        """Return the next ModelStreamInferResponse, None at the end; one with an error is the last.
+
+        Triton 2.51 sometimes keeps a request for ever whose stream is cancelled between its last
+        response and the stream's end; its model then never unloads. So read on to the end.
+        """
+        response = await self._read_next()
+        if response is not None and response.error_message:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_LIMIT_S):
+                    while await self._read_next() is not None:
+                        pass
+        return response
+
+    async def _read_next(self) -> Any | None:
         try:
             response = await self._call.read()
         except (AioRpcError, asyncio.CancelledError) as exc:
@@ -102,7 +117,7 @@ class OpenStreams:
         """Start with none."""
         self._streams: dict[str, set[InferStream]] = {}
 
-    @contextmanager
+    @contextlib.contextmanager
     def opened(self, model: str, call: Any) -> Iterator[InferStream]:
         """Keep the call among the model's streams; close it at the end."""
         stream = InferStream(call)

@@ -30,6 +30,7 @@ INPUTS: Final[Tensors] = {
     "seed": ("UINT64", (1,)),
     "stop_words": ("BYTES", (-1,)),
     "end_id": ("INT32", (1,)),
+    "stop_token_ids": ("INT32", (-1,)),
     "ignore_eos": ("BOOL", (1,)),
     "return_log_probs": ("BOOL", (1,)),
     "top_logprobs": ("INT32", (1,)),
@@ -46,6 +47,7 @@ INPUTS: Final[Tensors] = {
 OUTPUTS: Final[Tensors] = {
     "text_output": ("BYTES", (1,)),
     "output_ids": ("INT32", (-1,)),
+    "output_tokens": ("BYTES", (-1,)),
     "sequence_index": ("INT32", (1,)),
     "output_log_probs": ("FP32", (-1,)),
     "top_log_probs": ("BYTES", (1,)),
@@ -68,4 +70,5 @@ FIELD_OF_TENSOR: Final = {
     "guided_decoding_guide_type": "response_format",
     "guided_decoding_guide": "response_format",
     "lora_name": "model",
+    "exclude_input_in_output": "echo",
 }

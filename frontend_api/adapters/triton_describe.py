@@ -16,6 +16,10 @@ from frontend_api.domain.errors import EngineFailed, ModelNotReady
 from frontend_api.domain.model import ServedModel
 
 
+class NotServable(ModelNotReady):
+    """Triton runs this model, but it cannot answer a request of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessId:
     """The process a model runs in; `namespace` says in which numbering of which boot."""
@@ -35,14 +39,14 @@ class Description:
 async def read_signature(channel: TritonChannel, name: str, timeout_s: float) -> Signature:
     """Return the inputs and outputs in the model's configuration.
 
-    Raises ModelNotReady for a model that cannot stream: it is not one of ours.
+    Raises NotServable for a model that cannot stream: it is not one of ours.
     """
     with translated():
         answer = await channel.stub.ModelConfig(
             service_pb2.ModelConfigRequest(name=name), timeout=timeout_s
         )
     if not answer.config.model_transaction_policy.decoupled:
-        raise ModelNotReady("it does not stream (its transaction policy is not decoupled)")
+        raise NotServable("it does not stream (its transaction policy is not decoupled)")
     return Signature(
         frozenset(tensor.name for tensor in answer.config.input),
         frozenset(tensor.name for tensor in answer.config.output),
@@ -76,10 +80,16 @@ def _description(name: str, text: str, signature: Signature) -> Description:
             context_length=int(engine["context_length"]),
             capabilities=frozenset(map(str, engine["capabilities"])),
             inputs=signature.inputs,
+            tool_format=_optional_text(engine.get("tool_format")),
+            reasoning_format=_optional_text(engine.get("reasoning_format")),
         )
         return Description(served, _process(engine.get("process")))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise EngineFailed("it describes itself in a way this server does not know") from exc
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _process(value: Mapping[str, Any] | None) -> ProcessId | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,12 +18,17 @@ from tritonclient.grpc import service_pb2
 
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
-from frontend_api.adapters.triton_describe import ProcessId, describe, read_signature
+from frontend_api.adapters.triton_describe import (
+    NotServable,
+    ProcessId,
+    describe,
+    read_signature,
+)
 from frontend_api.adapters.triton_errors import translated
 from frontend_api.adapters.triton_process import ProcessWatch
 from frontend_api.adapters.triton_wire import Signature
 from frontend_api.domain.errors import BackendLost, ServiceError, TimedOut
-from frontend_api.domain.model import ServedModel
+from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.settings import ModelSettings, TritonSettings
 
 _log = structlog.get_logger()
@@ -32,6 +38,16 @@ _SILENCE_S: Final = 0.7
 # One missed answer is not yet a death: a loaded machine is slow, too.
 _TOLERATED_MISSES: Final = 1
 _LOST: Final = "its connection was lost"
+# How a model's own sentence looks inside the report that Triton makes of it.
+_SENTENCE: Final = re.compile(r"TritonModelException: ([^\n/\\]+\.)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One model in Triton's repository index."""
+
+    state: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -101,7 +117,7 @@ class TritonWatch:
                     service_pb2.RepositoryIndexRequest(), timeout=self._triton.probe_timeout_s
                 )
             self._num_misses = 0
-            await self._look_at_models(_states(index.models))
+            await self._look_at_models(_read_index(index.models))
             self._catalogue.set_looked()
         except ServiceError as exc:
             self._miss_triton(exc)
@@ -115,22 +131,20 @@ class TritonWatch:
         for name in self._catalogue.names():
             self._lose(name, "Triton is not reachable", error.detail)
 
-    async def _look_at_models(self, states: dict[str, str]) -> None:
+    async def _look_at_models(self, index: dict[str, _Seen]) -> None:
         served = {
-            n: s for n, s in states.items() if not self._served_names or n in self._served_names
+            n: s for n, s in index.items() if not self._served_names or n in self._served_names
         }
-        known = frozenset(self._catalogue.names())
-        # Triton lists every folder; one that was never loaded is nobody's model.
-        served = {n: s for n, s in served.items() if s != "UNAVAILABLE" or n in known}
-        for name in known - served.keys():
+        for name in frozenset(self._catalogue.names()) - served.keys():
             self._lose(name, "it was removed")
         self._catalogue.retain(served)
         async with asyncio.TaskGroup() as group:
-            for name, state in served.items():
-                if state == "READY":
+            for name, seen in served.items():
+                if seen.state == "READY":
                     group.create_task(self._probe(name))
                 else:
-                    self._lose(name, f"it is {state.lower()}")
+                    state, reason = _state_and_reason(seen)
+                    self._lose(name, reason, seen.reason, state)
 
     async def _probe(self, name: str) -> None:
         watched = self._watched.setdefault(name, _Watched())
@@ -144,6 +158,8 @@ class TritonWatch:
                 self._lose(name, "it does not answer")
         except BackendLost as exc:
             self._bury(name, exc.detail)
+        except NotServable as exc:
+            self._catalogue.set_foreign(name, exc.message)
         except ServiceError as exc:
             self._lose(name, exc.message, exc.detail)
 
@@ -172,12 +188,12 @@ class TritonWatch:
         self._lose(name, "its process has ended", detail)
         self._streams.lose_all(name)
 
-    def _lose(self, name: str, reason: str, detail: str = "") -> None:
+    def _lose(self, name: str, reason: str, detail: str = "", state: ModelState = "failed") -> None:
         watched = self._watched.setdefault(name, _Watched())
         watched.signature = None
         watched.doubted_at = asyncio.get_running_loop().time()
         _unwatch(watched)
-        if self._catalogue.set_lost(name, reason):
+        if self._catalogue.set_lost(name, reason, state):
             _log.warning("model.lost", model=name, reason=reason, detail=detail)
         self._streams.lose_silent(name, watched.doubted_at, _SILENCE_S)
 
@@ -188,10 +204,21 @@ def _unwatch(watched: _Watched) -> None:
         watched.process = None
 
 
-def _states(models: Any) -> dict[str, str]:
-    """Return each model's state; READY if any of its versions is."""
-    states: dict[str, str] = {}
+def _read_index(models: Any) -> dict[str, _Seen]:
+    """Return each model as Triton sees it; READY if any of its versions is."""
+    index: dict[str, _Seen] = {}
     for model in models:
-        if states.get(model.name) != "READY":
-            states[model.name] = model.state or "UNAVAILABLE"
-    return states
+        if model.name not in index or index[model.name].state != "READY":
+            index[model.name] = _Seen(model.state or "UNAVAILABLE", model.reason)
+    return index
+
+
+def _state_and_reason(seen: _Seen) -> tuple[ModelState, str]:
+    """Return the state of a model that is not ready, and why in words for a client."""
+    if seen.state == "LOADING":
+        return "loading", "it is loading"
+    if seen.state == "UNLOADING" or seen.reason in ("", "unloaded"):
+        return "unloaded", "it is not loaded"
+    # Triton's own report holds paths and traces; the log has it.
+    sentence = _SENTENCE.search(seen.reason)
+    return "failed", f"it failed to load ({sentence[1]})" if sentence else "it failed to load"

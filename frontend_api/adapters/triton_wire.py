@@ -7,7 +7,7 @@ its UTF-8 bytes (KServe v2, "Tensor Data" and "raw_input_contents").
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +21,10 @@ from frontend_api.domain.generation import (
     ChatPrompt,
     Delta,
     GenerationRequest,
+    MadeCall,
     Prompt,
     TextPrompt,
+    Token,
 )
 from frontend_api.domain.model import unsupported
 
@@ -33,11 +35,15 @@ _FORMAT: Final = {"INT32": "i", "FP32": "f", "BOOL": "?", "UINT64": "Q"}
 _LENGTH_BYTES: Final = 4
 _UINT64: Final = 2**64
 # A model that does not declare these works without them.
-_DISPENSABLE: Final = frozenset({"stream", "acknowledge", "exclude_input_in_output", "task"})
+_DISPENSABLE: Final = frozenset({"stream", "acknowledge", "task"})
 # What these mean is what a model without the input does anyway.
-_NEUTRAL: Final = {"temperature": 1.0, "top_p": 1.0}
+_NEUTRAL: Final = {"temperature": 1.0, "top_p": 1.0, "exclude_input_in_output": True}
 # Requested of every run; the rest only where somebody reads it.
-_OUTPUTS: Final = ("text_output", "finish_reason", "num_input_tokens", "num_output_tokens")
+_OUTPUTS: Final = (
+    "text_output", "finish_reason", "num_input_tokens", "num_output_tokens", "num_cached_tokens",
+)  # fmt: skip
+_TOKEN_OUTPUTS: Final = ("output_ids", "output_tokens")
+_TOP_LOG_PROBS: Final = "top_log_probs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,32 @@ def generate_request(request: GenerationRequest, signature: Signature) -> Any:
         if name not in _DISPENSABLE and _NEUTRAL.get(name) != value:
             field = FIELD_OF_TENSOR.get(name, name)
             raise unsupported(request.client_name(field), request.model)
-    wanted = [*_OUTPUTS, "sequence_index"] if request.n > 1 else _OUTPUTS
-    return infer_request(request.model, tensors, [o for o in wanted if o in signature.outputs])
+    if request.log_probs and "output_tokens" not in signature.outputs:
+        raise unsupported(request.client_name("logprobs"), request.model)
+    wanted = [o for o in _wanted_outputs(request) if o in signature.outputs]
+    return infer_request(request.model, tensors, wanted)
+
+
+def _wanted_outputs(request: GenerationRequest) -> Iterable[str]:
+    yield from _OUTPUTS
+    if request.n > 1:
+        yield "sequence_index"
+    if request.needs_tokens or request.log_probs:
+        yield from _TOKEN_OUTPUTS
+    if request.log_probs:
+        yield "output_log_probs"
+    if request.top_log_probs:
+        yield _TOP_LOG_PROBS
 
 
 def describe_request(model: str) -> Any:
     """Return the ModelInferRequest that asks a model to describe itself."""
     return infer_request(model, {"task": ("describe",)}, ("text_output",))
+
+
+def task_request(model: str, task: str, prompt: Prompt, output: str) -> Any:
+    """Return the ModelInferRequest that asks for one output of a task on a prompt."""
+    return infer_request(model, {"task": (task,), **_prompt_tensor(prompt)}, (output,))
 
 
 def infer_request(model: str, tensors: TensorValues, outputs: Iterable[str]) -> Any:
@@ -101,12 +126,43 @@ def read_response(response: Any) -> Accepted | Delta | None:
         "" if text is None else _string(text),
         _integer(values.get("num_output_tokens")),
         (_string(finish_reason) or None) if finish_reason else None,
+        _tokens(values) if "output_ids" in values else (),
+        _integer(values.get("num_cached_tokens")),
     )
+
+
+def _tokens(values: Mapping[str, bytes]) -> tuple[Token, ...]:
+    """Return the tokens of a response one by one; it has ids, and the rest if it was asked for."""
+    ids = _numbers("i", values["output_ids"])
+    texts = _strings(values.get("output_tokens", b"")) or [b""] * len(ids)
+    log_probs = _numbers("f", values.get("output_log_probs", b"")) or [None] * len(ids)
+    tops = orjson.loads(_string(values.get(_TOP_LOG_PROBS, b"")) or b"[]")
+    alternatives = [orjson.dumps(top) for top in tops] or [b""] * len(ids)
+    return tuple(map(Token, ids, texts, log_probs, alternatives))
+
+
+def _numbers(kind: str, raw: bytes) -> Sequence[Any]:
+    return struct.unpack(f"<{len(raw) // 4}{kind}", raw)
+
+
+def _strings(raw: bytes) -> list[bytes]:
+    texts: list[bytes] = []
+    at = 0
+    while at < len(raw):
+        end = at + _LENGTH_BYTES + int.from_bytes(raw[at : at + _LENGTH_BYTES], "little")
+        texts.append(raw[at + _LENGTH_BYTES : end])
+        at = end
+    return texts
 
 
 def read_text(response: Any) -> str:
     """Return the `text_output` of a ModelInferResponse; "" when it has none."""
     return _string(_values(response).get("text_output", b""))
+
+
+def read_ids(response: Any) -> Sequence[int]:
+    """Return the `output_ids` of a ModelInferResponse; none when it has none."""
+    return _numbers("i", _values(response).get("output_ids", b""))
 
 
 def _values(response: Any) -> dict[str, bytes]:
@@ -131,7 +187,7 @@ def _tensors(request: GenerationRequest) -> TensorValues:
         **_prompt_tensor(request.prompt),
         "stream": (request.stream,),
         "acknowledge": (True,),
-        "exclude_input_in_output": (True,),
+        "exclude_input_in_output": (not request.echo,),
         "temperature": (request.temperature,),
         "top_p": (request.top_p,),
     }
@@ -146,10 +202,20 @@ def _tensors(request: GenerationRequest) -> TensorValues:
         "seed": None if request.seed is None else request.seed % _UINT64,
         "num_return_sequences": request.n if request.n > 1 else None,
         "ignore_eos": request.ignore_eos or None,
+        "return_log_probs": request.log_probs or None,
+        "top_logprobs": request.top_log_probs or None,
     }
     tensors.update((name, (value,)) for name, value in optional.items() if value is not None)
-    if request.stop:
-        tensors["stop_words"] = request.stop
+    lists: dict[str, Sequence[Value]] = {
+        "stop_words": request.stop,
+        "stop_token_ids": request.stop_token_ids,
+        "logit_bias_ids": tuple(request.logit_bias),
+        "logit_bias_weights": tuple(request.logit_bias.values()),
+    }
+    tensors.update((name, values) for name, values in lists.items() if values)
+    if request.guide is not None:
+        tensors["guided_decoding_guide_type"] = (request.guide.kind,)
+        tensors["guided_decoding_guide"] = (request.guide.text,)
     return tensors
 
 
@@ -157,13 +223,34 @@ def _prompt_tensor(prompt: Prompt) -> TensorValues:
     if isinstance(prompt, TextPrompt):
         return {"text_input": (prompt.text,)}
     if isinstance(prompt, ChatPrompt):
-        return {"messages": (orjson.dumps([_as_json(m) for m in prompt.messages]),)}
+        return _chat_tensors(prompt)
     return {"input_ids": prompt.ids}
 
 
-def _as_json(message: ChatMessage) -> dict[str, str]:
-    named = {} if message.name is None else {"name": message.name}
-    return {"role": message.role, "content": message.content, **named}
+def _chat_tensors(prompt: ChatPrompt) -> TensorValues:
+    tensors: TensorValues = {"messages": (orjson.dumps([_as_json(m) for m in prompt.messages]),)}
+    if prompt.tools:
+        tensors["tools"] = (prompt.tools,)
+    if prompt.template_kwargs:
+        tensors["chat_template_kwargs"] = (prompt.template_kwargs,)
+    return tensors
+
+
+def _as_json(message: ChatMessage) -> dict[str, object]:
+    """Return the message as templates know it; what it does not have is left out."""
+    optional = {
+        "name": message.name,
+        "reasoning_content": message.reasoning,
+        "tool_call_id": message.call_id,
+        "tool_calls": [_call_json(call) for call in message.calls] or None,
+    }
+    present = {name: value for name, value in optional.items() if value is not None}
+    return {"role": message.role, "content": message.content, **present}
+
+
+def _call_json(call: MadeCall) -> dict[str, object]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _packed(datatype: str, values: Sequence[Value]) -> bytes:

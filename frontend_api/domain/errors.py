@@ -4,6 +4,7 @@ ServiceError
 ├── BadRequest 400 ── UnsupportedParameter, ContextTooLong
 ├── NotFound 404 ── ModelNotFound
 ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413
+├── RequestCancelled 499
 ├── Unavailable 503 ── ModelNotReady, BackendLost, Overloaded, ShuttingDown
 ├── TimedOut 504
 └── InternalFault 500 ── EngineFailed
@@ -98,6 +99,14 @@ class BodyTooSlow(ServiceError):
     status = 408
     type = "invalid_request_error"
     default_code = "request_timeout"
+
+
+class RequestCancelled(ServiceError):
+    """Somebody stopped the request by its id; nginx's number for a request that was given up."""
+
+    status = 499
+    type = "invalid_request_error"
+    default_code = "request_cancelled"
 
 
 class BodyTooLarge(ServiceError):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from frontend_api.domain.errors import UnsupportedParameter
 from frontend_api.domain.generation import GenerationRequest
+from frontend_api.domain.tool_calls import TOOL_FORMATS
+
+ModelState = Literal["ready", "unloaded", "loading", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,19 @@ class ServedModel:
     context_length: int | None = None
     capabilities: frozenset[str] | None = None
     inputs: frozenset[str] = frozenset()
-    is_ready: bool = True
+    tool_format: str | None = None
+    reasoning_format: str | None = None
+    state: ModelState = "ready"
     reason: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes requests."""
+        return self.state == "ready"
+
+    def can(self, feature: str) -> bool:
+        """Whether a request may ask for an optional feature."""
+        return feature in (self.inputs if self.capabilities is None else self.capabilities)
 
 
 # Fields of a request that need a capability of the same name when they are set.
@@ -38,16 +52,31 @@ OPTIONAL_FEATURES: Final = (
     "frequency_penalty",
     "min_tokens",
     "ignore_eos",
+    "logit_bias",
 )
 
 
 def require_capabilities(request: GenerationRequest, model: ServedModel) -> None:
     """Refuse what the model's engine does not list; UnsupportedParameter names the field."""
+    _require_formats(request, model)
     if model.capabilities is None:
         return
-    for name in _asked_features(request):
-        if name not in model.capabilities:
+    for name, capability in _asked_features(request):
+        if capability not in model.capabilities:
             raise unsupported(request.client_name(name), model.name)
+
+
+def _require_formats(request: GenerationRequest, model: ServedModel) -> None:
+    """Refuse what only a model trained for it can do."""
+    use = request.tool_use
+    if use is not None and not use.is_forced:
+        if model.tool_format not in TOOL_FORMATS:
+            raise unsupported("tools", model.name)
+        if request.guide is not None:
+            # A guide lets nothing through but what it describes, so never a call.
+            raise unsupported(request.client_name("response_format"), model.name)
+    if request.reasoning_effort not in (None, "none") and model.reasoning_format is None:
+        raise unsupported("reasoning_effort", model.name)
 
 
 def unsupported(param: str, model_name: str) -> UnsupportedParameter:
@@ -58,12 +87,19 @@ def unsupported(param: str, model_name: str) -> UnsupportedParameter:
     )
 
 
-def _asked_features(request: GenerationRequest) -> list[str]:
-    asked = ["n"] if request.n > 1 else []
+def _asked_features(request: GenerationRequest) -> list[tuple[str, str]]:
+    """Return (field, capability) of everything out of the ordinary in the request."""
+    asked = [("n", "n")] if request.n > 1 else []
     # 0 and False are what an absent penalty, min_tokens or ignore_eos means; a seed of 0 is a seed.
     asked += [
-        name
+        (name, name)
         for name in OPTIONAL_FEATURES
         if (value := getattr(request, name)) or (name == "seed" and value is not None)
     ]
+    if request.log_probs:
+        asked.append(("logprobs", "log_probs"))
+    if request.top_log_probs:
+        asked.append(("top_logprobs", "top_log_probs"))
+    if request.guide is not None:
+        asked.append(("response_format", request.guide.kind))
     return asked

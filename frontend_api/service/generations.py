@@ -29,10 +29,10 @@ class Generations:
         self._generator = generator
         self._telemetry = telemetry
         self._timeouts = timeouts
-        self._live: set[LiveGeneration] = set()
+        self._live: dict[LiveGeneration, str] = {}
         self._is_draining = False
 
-    def begin(self, requests: Sequence[GenerationRequest]) -> LiveGeneration:
+    def begin(self, requests: Sequence[GenerationRequest], request_id: str = "") -> LiveGeneration:
         """Admit the request and start its runs, one per prompt; the caller closes the result.
 
         All requests are one client's: same model, same parameters. Raises a
@@ -45,10 +45,21 @@ class Generations:
             self._deadlines(first),
             lambda ended: self._account(ended, first.model),
             choices_per_run=first.n,
+            model=first.model,
         )
-        self._live.add(generation)
+        self._live[generation] = request_id
         self._telemetry.generation_started(first.model)
         return generation
+
+    def served(self, name: str) -> ServedModel:
+        """Return the model of that name; raises a ServiceError when it takes no requests now."""
+        if self._is_draining:
+            raise ShuttingDown("The server is shutting down.")
+        return self._catalogue.get(name)
+
+    def named(self, request_id: str) -> Sequence[LiveGeneration]:
+        """Return what runs for this request; clients choose ids, so there may be several."""
+        return [live for live, name in self._live.items() if name == request_id]
 
     def models(self) -> Sequence[ServedModel]:
         """Return the served models."""
@@ -72,9 +83,7 @@ class Generations:
             generation.fail(ShuttingDown("The server is shutting down."))
 
     def _admit(self, request: GenerationRequest) -> None:
-        if self._is_draining:
-            raise ShuttingDown("The server is shutting down.")
-        require_capabilities(request, self._catalogue.get(request.model))
+        require_capabilities(request, self.served(request.model))
 
     def _deadlines(self, request: GenerationRequest) -> Deadlines:
         limits = self._timeouts
@@ -88,7 +97,7 @@ class Generations:
         return Deadlines(limits.total_timeout_s, limits.total_timeout_s, limits.total_timeout_s)
 
     def _account(self, ended: LiveGeneration, model: str) -> None:
-        self._live.discard(ended)
+        del self._live[ended]
         self._telemetry.generation_ended(
             GenerationRecord(
                 model=model,

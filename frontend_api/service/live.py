@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from frontend_api.domain.errors import InternalFault, ServiceError, TimedOut
-from frontend_api.domain.generation import Accepted, Delta, Usage, merge
+from frontend_api.domain.generation import Accepted, Delta, Timing, Usage, merge
 from frontend_api.service.idle_timer import IdleTimer
 
 Events = AsyncGenerator[Accepted | Delta, None]
@@ -41,15 +41,21 @@ class LiveGeneration:
         deadlines: Deadlines,
         on_end: Callable[[LiveGeneration], None],
         choices_per_run: int = 1,
+        *,
+        model: str = "",
     ) -> None:
         """Start reading at once; `aclose` must be called by whoever made it."""
         loop = asyncio.get_running_loop()
+        self.model = model
         self.usage = Usage()
         self.error: ServiceError | None = None
         self._started_at = loop.time()
+        self._accepted_at: float | None = None
         self._first_delta_at: float | None = None
         self._ended_at: float | None = None
         self._is_cancelled = False
+        self._cached: dict[int, int] = {}
+        self._choices_per_run = choices_per_run
         self._deadlines = deadlines
         self._on_end = on_end
         self._pending: list[Delta] = []
@@ -59,7 +65,7 @@ class LiveGeneration:
         self._silence = IdleTimer(self._fall_silent)
         self._total = loop.call_later(deadlines.total_s, self._run_out)
         self._silence.arm(deadlines.first_s)
-        self._task = asyncio.create_task(self._read_all(runs, choices_per_run))
+        self._task = asyncio.create_task(self._read_all(runs))
         # Not a `finally` of the task: a task cancelled before its first step runs none.
         self._task.add_done_callback(self._end)
 
@@ -103,9 +109,14 @@ class LiveGeneration:
             self.error = error
             self._task.cancel()
 
+    def suffice(self) -> None:
+        """Stop the model run, because what it has said is all that was wanted."""
+        if not self._has_ended and self.error is None:
+            self._task.cancel()
+
     async def aclose(self) -> None:
         """Stop the model run if it still goes on, and wait until it has stopped."""
-        if not self._task.done():
+        if not self._task.done() and not self._task.cancelling():
             self._is_cancelled = self.error is None
             self._task.cancel()
         await asyncio.wait([self._task])
@@ -116,6 +127,22 @@ class LiveGeneration:
         if self.error is not None:
             return self.error.code or "error"
         return "cancelled" if self._is_cancelled else "completed"
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the model has said anything."""
+        return self._first_delta_at is not None
+
+    @property
+    def timing(self) -> Timing:
+        """How fast it is, or was."""
+        now = asyncio.get_running_loop().time() if self._ended_at is None else self._ended_at
+        accepted_at = self._accepted_at or self._started_at
+        return Timing(
+            queue_s=None if self._accepted_at is None else self._accepted_at - self._started_at,
+            first_token_s=self.first_token_s,
+            tokens_per_second=self.usage.completion_tokens / max(now - accepted_at, 1e-3),
+        )
 
     @property
     def first_token_s(self) -> float | None:
@@ -145,11 +172,11 @@ class LiveGeneration:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _read_all(self, runs: Sequence[Events], choices_per_run: int) -> None:
+    async def _read_all(self, runs: Sequence[Events]) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for number, run in enumerate(runs):
-                    group.create_task(self._read(run, number * choices_per_run))
+                    group.create_task(self._read(run, number * self._choices_per_run))
         except* ServiceError as failures:
             self.error = self.error or _first(failures)
         except* Exception:
@@ -168,6 +195,7 @@ class LiveGeneration:
 
     def _accept(self, event: Accepted) -> None:
         self._unaccepted -= 1
+        self._accepted_at = asyncio.get_running_loop().time()
         self.usage.prompt_tokens += event.num_input_tokens
         # Queued and checked, but no token yet: the first one may still take its time.
         self._silence.arm(self._deadlines.first_s)
@@ -176,9 +204,16 @@ class LiveGeneration:
         if self._first_delta_at is None:
             self._first_delta_at = asyncio.get_running_loop().time()
         self.usage.completion_tokens += delta.num_output_tokens
+        if delta.num_cached_tokens:
+            self._count_cached(delta.num_cached_tokens, offset)
         if offset:
             delta = delta._replace(sequence_index=delta.sequence_index + offset)
         self._pending.append(delta)
+
+    def _count_cached(self, num_tokens: int, run: int) -> None:
+        """A prompt is counted once, however many sequences found it in the cache."""
+        self._cached[run] = max(num_tokens, self._cached.get(run, 0))
+        self.usage.cached_tokens = sum(self._cached.values())
 
     def _fall_silent(self) -> None:
         waited_for = "first token" if self._first_delta_at is None else "next token"

@@ -10,7 +10,7 @@ from quart import Response
 
 from frontend_api.domain import sse
 from frontend_api.domain.errors import InternalFault, ServiceError
-from frontend_api.domain.generation import Delta
+from frontend_api.domain.generation import Usage
 from frontend_api.service.live import LiveGeneration
 from frontend_api.web.chunks import Completion
 from frontend_api.web.errors import error_event
@@ -37,10 +37,22 @@ def event_stream(
 
 async def document(generation: LiveGeneration, completion: Completion) -> Response:
     """Answer with the whole text when the generation has ended; raises the error it ended with."""
-    deltas: list[Delta] = []
-    while (taken := await generation.take(patience_s=_FOREVER_S)) is not None:
-        deltas.extend(taken)
-    return Response(completion.whole(deltas, generation.usage), mimetype="application/json")
+    while (deltas := await generation.take(patience_s=_FOREVER_S)) is not None:
+        completion.take(deltas)
+        _stop_if_sufficient(generation, completion)
+    usage = _final_usage(generation, completion)
+    return Response(completion.whole(usage, generation.timing), mimetype="application/json")
+
+
+def log_fields(model: str, generation: LiveGeneration) -> dict[str, object]:
+    """Return what the log says of an ended generation."""
+    return {
+        "model": model,
+        "generation": generation.outcome,
+        "prompt_tokens": generation.usage.prompt_tokens,
+        "completion_tokens": generation.usage.completion_tokens,
+        "detail": "" if generation.error is None else generation.error.detail,
+    }
 
 
 async def _events(
@@ -53,6 +65,7 @@ async def _events(
         while (deltas := await generation.take(keepalive_s)) is not None:
             if events := completion.chunks(deltas) if deltas else sse.KEEPALIVE:
                 yield events
+            _stop_if_sufficient(generation, completion)
     except ServiceError as error:
         yield error_event(error)
     except Exception:
@@ -60,5 +73,17 @@ async def _events(
         yield error_event(InternalFault("The server had an error. Please try again."))
     else:
         if includes_usage:
-            yield completion.usage_chunk(generation.usage)
+            usage = _final_usage(generation, completion)
+            yield completion.usage_chunk(usage, generation.timing)
     yield sse.DONE
+
+
+def _stop_if_sufficient(generation: LiveGeneration, completion: Completion) -> None:
+    if completion.is_sufficient:
+        generation.suffice()
+
+
+def _final_usage(generation: LiveGeneration, completion: Completion) -> Usage:
+    usage = generation.usage
+    usage.reasoning_tokens = completion.reasoning_tokens
+    return usage

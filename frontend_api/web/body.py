@@ -24,7 +24,11 @@ WireType = TypeVar("WireType", bound=Wire)
 
 async def read_body(kind: type[WireType]) -> WireType:
     """Return the checked body; raises BadRequest, or Quart's 413 and 408."""
-    body = await request.get_data(cache=False, as_text=False)
+    return parse_body(await request.get_data(cache=False, as_text=False), kind)
+
+
+def parse_body(body: bytes | str, kind: type[WireType]) -> WireType:
+    """Return the checked JSON object; raises BadRequest."""
     try:
         # Refuses NaN, invalid UTF-8, lone surrogates and more than 1,024 levels.
         parsed = orjson.loads(body)

@@ -6,6 +6,7 @@ after the text are made once, and a delta costs one JSON string and one join.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from typing import Final
 import orjson
 
 from frontend_api.domain import sse
-from frontend_api.domain.generation import Delta, Usage
+from frontend_api.domain.generation import Delta, Timing, Usage
+from frontend_api.domain.model import ServedModel
 
 Json = Mapping[str, object]
 
 # Stands for the text in a chunk that is cut in two there; no model name can contain it.
 _MARK: Final = "\x00text\x00"
 _MARK_JSON: Final = orjson.dumps(_MARK)
+_FINGERPRINT_CHARS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +72,35 @@ TEXT: Final = Shape(
 )
 
 
-class Completion:
-    """One answer of one endpoint: its id, its chunks, its whole."""
+def new_head(shape: Shape, model: ServedModel, created: int) -> Json:
+    """Return what all chunks of one answer share; `created` in seconds since 1970."""
+    identity = f"{model.name} {model.engine} {model.quantization} {model.created}"
+    fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:_FINGERPRINT_CHARS]
+    return {
+        "id": shape.id_prefix + secrets.token_hex(16),
+        "created": created,
+        "model": model.name,
+        "system_fingerprint": f"fp_{fingerprint}",
+    }
 
-    def __init__(self, shape: Shape, model: str, created: int, num_choices: int) -> None:
-        """Give the answer its id and the time it carries (seconds since 1970)."""
+
+class Completion:
+    """One answer of one endpoint whose text is the model's as it is: its chunks, its whole.
+
+    is_sufficient: whether nothing is wanted of what the model still says.
+    """
+
+    is_sufficient = False
+    reasoning_tokens = 0
+
+    def __init__(self, shape: Shape, head: Json, num_choices: int) -> None:
+        """Begin an answer with this head."""
         self._shape = shape
         self._num_choices = num_choices
-        self._head = {
-            "id": shape.id_prefix + secrets.token_hex(16),
-            "created": created,
-            "model": model,
-        }
+        self._head = head
         self._usage_field: Json = {}
         self._templates: list[tuple[bytes, bytes]] = []
+        self._taken: list[Delta] = []
 
     def prepare_chunks(self, includes_usage: bool) -> None:
         """Make the templates; with usage asked for, every chunk says that it has none yet."""
@@ -109,29 +127,35 @@ class Completion:
                 )
         return b"".join(events)
 
-    def usage_chunk(self, usage: Usage) -> bytes:
+    def usage_chunk(self, usage: Usage, timing: Timing) -> bytes:
         """Return the event with the token counts."""
-        return self._event([], usage=_usage_json(usage))
+        return self._event([], usage=usage_json(usage, timing))
 
-    def whole(self, deltas: Iterable[Delta], usage: Usage) -> bytes:
+    def take(self, deltas: Iterable[Delta]) -> None:
+        """Keep these deltas for the whole."""
+        self._taken.extend(deltas)
+
+    def whole(self, usage: Usage, timing: Timing) -> bytes:
         """Return the answer as one JSON document, choices in the order of their index."""
-        texts: list[list[str]] = [[] for _ in range(self._num_choices)]
-        reasons = ["stop"] * self._num_choices
-        for delta in deltas:
-            texts[delta.sequence_index].append(delta.text)
-            reasons[delta.sequence_index] = delta.finish_reason or reasons[delta.sequence_index]
-        choices = [
-            self._shape.choice(index, "".join(parts), reasons[index])
-            for index, parts in enumerate(texts)
-        ]
         return orjson.dumps(
             {
                 **self._head,
                 "object": self._shape.object_name,
-                "choices": choices,
-                "usage": _usage_json(usage),
+                "choices": self._choices(),
+                "usage": usage_json(usage, timing),
             }
         )
+
+    def _choices(self) -> Sequence[Json]:
+        texts: list[list[str]] = [[] for _ in range(self._num_choices)]
+        reasons = ["stop"] * self._num_choices
+        for delta in self._taken:
+            texts[delta.sequence_index].append(delta.text)
+            reasons[delta.sequence_index] = delta.finish_reason or reasons[delta.sequence_index]
+        return [
+            self._shape.choice(index, "".join(parts), reasons[index])
+            for index, parts in enumerate(texts)
+        ]
 
     def _template(self, index: int) -> tuple[bytes, bytes]:
         before, after = self._event([self._shape.piece(index, _MARK)]).split(_MARK_JSON)
@@ -148,9 +172,30 @@ class Completion:
         return sse.event(orjson.dumps(chunk))
 
 
-def _usage_json(usage: Usage) -> Json:
-    return {
+def usage_json(usage: Usage, timing: Timing | None = None) -> Json:
+    """Return the token counts as OpenAI writes them, and how long it took."""
+    counts = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
     }
+    return counts if timing is None else {**counts, "x_conch": _timing_json(timing)}
+
+
+def _timing_json(timing: Timing) -> Json:
+    return {
+        "queue_ms": _milliseconds(timing.queue_s),
+        "ttft_ms": _milliseconds(timing.first_token_s),
+        "tokens_per_second": timing.tokens_per_second and round(timing.tokens_per_second, 1),
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

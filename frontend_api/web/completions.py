@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from quart import Blueprint, Response, request
 
+from frontend_api.domain.answer import answer_rules, needing_tokens
 from frontend_api.ports import Clock
 from frontend_api.service.generations import Generations
 from frontend_api.settings import Settings
-from frontend_api.web.answers import document, event_stream
+from frontend_api.web.answer_types_completion import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    TextCompletion,
+    TextCompletionChunk,
+)
+from frontend_api.web.answers import document, event_stream, log_fields
 from frontend_api.web.body import read_body
-from frontend_api.web.chunks import CHAT, TEXT, Completion, Shape
+from frontend_api.web.chunks import CHAT, TEXT, Shape, new_head
+from frontend_api.web.detailed import open_completion
+from frontend_api.web.documented import GENERATION, RouteDoc, documented
 from frontend_api.web.scope import record_of
 from frontend_api.web.wire_chat import ChatCompletionIn
 from frontend_api.web.wire_completion import CompletionIn
+
+_CHAT_DOC: Final = RouteDoc(
+    tag="Completions",
+    body=ChatCompletionIn,
+    example={"model": "demo", "messages": [{"role": "user", "content": "Hello"}]},
+    answers={200: ChatCompletion},
+    media={"text/event-stream": ChatCompletionChunk},
+    errors=GENERATION,
+)
+_TEXT_DOC: Final = RouteDoc(
+    tag="Completions",
+    body=CompletionIn,
+    example={"model": "demo", "prompt": "Once upon a time", "max_tokens": 16},
+    answers={200: TextCompletion},
+    media={"text/event-stream": TextCompletionChunk},
+    errors=GENERATION,
+)
 
 
 def completion_routes(generations: Generations, settings: Settings, clock: Clock) -> Blueprint:
@@ -20,30 +48,27 @@ def completion_routes(generations: Generations, settings: Settings, clock: Clock
     blueprint = Blueprint("completions", __name__)
 
     @blueprint.post("/v1/chat/completions")
+    @documented(_CHAT_DOC)
     async def create_chat_completion() -> Response:
         """Answer one conversation, as JSON or as an event stream."""
         return await answer(await read_body(ChatCompletionIn), CHAT)
 
     @blueprint.post("/v1/completions")
+    @documented(_TEXT_DOC)
     async def create_completion() -> Response:
         """Continue one text or several, as JSON or as an event stream."""
         return await answer(await read_body(CompletionIn), TEXT)
 
     async def answer(wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:
-        requests = wire.to_domain()
+        model = generations.served(wire.model)
+        requests = [needing_tokens(asked, model) for asked in wire.to_domain()]
         record = record_of(request.scope)
-        generation = record.own(generations.begin(requests))
-        record.add_to_log(
-            lambda: {
-                "model": wire.model,
-                "generation": generation.outcome,
-                "prompt_tokens": generation.usage.prompt_tokens,
-                "completion_tokens": generation.usage.completion_tokens,
-                "detail": "" if generation.error is None else generation.error.detail,
-            }
-        )
+        generation = record.own(generations.begin(requests, record.id))
+        record.add_to_log(lambda: log_fields(wire.model, generation))
+        head = {**new_head(shape, model, int(clock.now())), **wire.echoed()}
         num_choices = len(requests) * requests[0].n
-        completion = Completion(shape, wire.model, int(clock.now()), num_choices)
+        details = wire.details(answer_rules(requests[0], model))
+        completion = open_completion(shape, head, num_choices, details, generation.usage)
         if not wire.stream:
             return await document(generation, completion)
         await generation.accepted(settings.triton.queue_timeout_s)

@@ -8,6 +8,8 @@ from quart import Blueprint, Response
 from frontend_api.domain.errors import ModelNotFound
 from frontend_api.domain.model import ServedModel
 from frontend_api.service.generations import Generations
+from frontend_api.web.answer_types import Model, ModelList
+from frontend_api.web.documented import RouteDoc, documented
 
 
 def model_routes(generations: Generations) -> Blueprint:
@@ -15,11 +17,13 @@ def model_routes(generations: Generations) -> Blueprint:
     blueprint = Blueprint("models", __name__)
 
     @blueprint.get("/v1/models")
+    @documented(RouteDoc(tag="Models", answers={200: ModelList}))
     async def list_models() -> Response:
-        """List every model that can be named in a request."""
+        """List every model and its state, the ready ones first."""
         return _json({"object": "list", "data": [_as_json(m) for m in generations.models()]})
 
     @blueprint.get("/v1/models/<path:model_id>")
+    @documented(RouteDoc(tag="Models", answers={200: Model}, errors=(ModelNotFound,)))
     async def get_model(model_id: str) -> Response:
         """Describe one model."""
         for model in generations.models():
@@ -37,11 +41,14 @@ def _as_json(model: ServedModel) -> dict[str, object]:
         "created": model.created,
         "owned_by": "conch",
         "x_conch": {
-            "state": "ready" if model.is_ready else "unavailable",
+            "state": model.state,
+            "reason": model.reason or None,
             "engine": model.engine,
             "quantization": model.quantization,
             "context_length": model.context_length,
             "capabilities": sorted(model.capabilities or ()),
+            "tool_format": model.tool_format,
+            "reasoning_format": model.reasoning_format,
         },
     }
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeVar
 import structlog
 
 from frontend_api.service.idle_timer import IdleTimer
+from frontend_api.service.live import LiveGeneration
 from frontend_api.telemetry import Telemetry
 
 Message = MutableMapping[str, Any]
@@ -30,6 +31,7 @@ _KEY: Final = "conch.request"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 # nginx's number for a client that left before it was answered.
 _CLIENT_LEFT: Final = 499
+_FIRST_ERROR: Final = 400
 _log = structlog.get_logger()
 
 
@@ -54,6 +56,7 @@ class RequestRecord:
         self.status = _CLIENT_LEFT
         self.is_complete = False
         self.is_stalled = False
+        self.generation: LiveGeneration | None = None
         self._log_fields: Callable[[], Mapping[str, object]] = dict
         self._started = time.perf_counter()
         self._opened = contextlib.AsyncExitStack()
@@ -66,6 +69,8 @@ class RequestRecord:
     def own(self, opened: Opened) -> Opened:
         """Close this when the request ends, in whatever way."""
         self._opened.push_async_callback(opened.aclose)
+        if isinstance(opened, LiveGeneration):
+            self.generation = opened
         return opened
 
     def add_to_log(self, read: Callable[[], Mapping[str, object]]) -> None:
@@ -79,6 +84,12 @@ class RequestRecord:
     async def aclose(self) -> None:
         """Close everything the request opened, the latest first."""
         await self._opened.aclose()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error was answered, with a status or inside a stream; leaving is none."""
+        has_broken = self.generation is not None and self.generation.error is not None
+        return has_broken or (self.status >= _FIRST_ERROR and self.status != _CLIENT_LEFT)
 
     @property
     def outcome(self) -> str:
@@ -125,7 +136,14 @@ class RequestScope:
             self._report(record, scope)
 
     def _report(self, record: RequestRecord, scope: Scope) -> None:
-        self._telemetry.request_ended(record.route, record.status, record.elapsed_s)
+        generation = record.generation
+        self._telemetry.request_ended(
+            record.route,
+            record.status,
+            record.elapsed_s,
+            has_failed=record.has_failed,
+            tokens=None if generation is None else generation.usage.completion_tokens,
+        )
         _log.info(
             "request",
             request_id=record.id,

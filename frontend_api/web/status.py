@@ -11,6 +11,8 @@ from frontend_api.ports import Clock
 from frontend_api.service.generations import Generations
 from frontend_api.settings import ObservabilitySettings
 from frontend_api.telemetry import Telemetry
+from frontend_api.web.answer_types import Health, Readiness, Unreadiness
+from frontend_api.web.documented import RouteDoc, documented
 
 
 def status_routes(
@@ -24,12 +26,14 @@ def status_routes(
     started_at = clock.monotonic()
 
     @blueprint.get("/health")
+    @documented(RouteDoc(tag="Status", answers={200: Health}))
     async def health() -> Response:
         """Say that this process answers."""
         uptime = round(clock.monotonic() - started_at, 3)
         return _json({"status": "ok", "uptime": uptime, "timestamp": timestamp()})
 
     @blueprint.get("/readiness")
+    @documented(RouteDoc(tag="Status", answers={200: Readiness, 503: Unreadiness}))
     async def readiness() -> Response:
         """Say whether a request would be answered; 503 with the reason if not."""
         state = generations.readiness()
@@ -44,6 +48,7 @@ def status_routes(
         response.headers["retry-after"] = "1"
         return response
 
+    @documented(RouteDoc(tag="Status", media={"text/plain": str}))
     async def metrics() -> Response:
         """Show the counters of all workers."""
         return Response(telemetry.render(), content_type=telemetry.content_type)

@@ -18,9 +18,17 @@ from frontend_api.domain.errors import BadRequest, UnsupportedParameter
 _MAX_SHOWN: Final = 64
 
 
-def refused(message: str, code: str | None) -> PydanticCustomError:
-    """Return what a validator raises to refuse a value in its own words."""
-    return PydanticCustomError("refused", "{message}", {"message": message, "code": code})
+MISSING: Final = "Missing required parameter: '{param}'."
+
+
+def refused(message: str, code: str | None, at: str = "") -> PydanticCustomError:
+    """Return what a validator raises to refuse a value in its own words.
+
+    at: the place inside the value, as `role` or `[2].role`. `{param}` in the message is replaced
+    by the whole path.
+    """
+    context = {"message": message, "code": code, "at": at}
+    return PydanticCustomError("refused", "{message}", context)
 
 
 def wrong_type(expected: str) -> PydanticCustomError:
@@ -37,6 +45,8 @@ def as_bad_request(error: ValidationError) -> BadRequest:
     """Return the first finding as the error that a client of OpenAI expects."""
     finding = error.errors(include_url=False)[0]
     param = _path(finding["loc"])
+    if finding["type"] == "refused":
+        return _refused(finding, param)
     if finding["type"] in ("missing", "string_type") and param == "model":
         return BadRequest("you must provide a model parameter")
     if not param:
@@ -133,7 +143,20 @@ def _too_long(finding: ErrorDetails, param: str) -> BadRequest:
 
 
 def _refused(finding: ErrorDetails, param: str) -> BadRequest:
-    return BadRequest(finding["msg"], param=param, code=finding["ctx"]["code"])
+    context = finding["ctx"]
+    at: str = context["at"]
+    path = f"{param}.{at}" if param and at and not at.startswith("[") else param + at
+    kind = UnsupportedParameter if context["code"] == "unsupported_parameter" else BadRequest
+    return kind(finding["msg"].replace("{param}", path), param=path or None, code=context["code"])
+
+
+def _bad_pattern(finding: ErrorDetails, param: str) -> BadRequest:
+    return BadRequest(
+        f"Invalid '{param}': string does not match pattern. Expected a string that matches the "
+        f"pattern '{finding['ctx']['pattern']}'.",
+        param=param,
+        code="invalid_value",
+    )
 
 
 def _invalid_value(finding: ErrorDetails, param: str) -> BadRequest:
@@ -161,8 +184,8 @@ _TABLE: Final[Mapping[str, Callable[[ErrorDetails, str], BadRequest]]] = {
     "too_short": _too_short,
     "string_too_long": _too_long,
     "too_long": _too_long,
+    "string_pattern_mismatch": _bad_pattern,
     "not_supported": _unsupported,
-    "refused": _refused,
 }
 
 

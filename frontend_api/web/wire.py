@@ -1,35 +1,43 @@
-"""The JSON that clients send, as strict types; findings are worded in `validation`.
+"""The fields that both completion endpoints take; findings are worded in `validation`.
 
-Fields are OpenAI's, then those that local servers have made customary. A field of
-OpenAI's that is not served yet is declared `Unsupported`: refused by name unless null or false.
+Fields are OpenAI's, then those that local servers have made customary. A field whose name begins
+with `x_` is the client's own and means nothing here; any other unknown field is refused.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from frontend_api.domain.generation import GenerationRequest, Prompt
-from frontend_api.web.validation import not_supported, refused, wrong_type
+from frontend_api.domain.answer import AnswerRules
+from frontend_api.domain.generation import GenerationRequest, Guide, Prompt
+from frontend_api.web.details import Details
+from frontend_api.web.validation import refused, wrong_type
+from frontend_api.web.wire_base import TextPart, Unsupported, Wire
+from frontend_api.web.wire_formats import GuideSchema, GuideText, json_guide
+
+__all__ = [
+    "MAX_CHOICES",
+    "SamplingIn",
+    "StopText",
+    "StopTexts",
+    "StreamOptions",
+    "TextPart",
+    "TokenCount",
+    "Unsupported",
+    "Wire",
+]
 
 MAX_CHOICES = 128
+MAX_TOKEN_ID = 2**31 - 1
 _MAX_INT32 = 2**31 - 1
 _MAX_INT64 = 2**63 - 1
+_MAX_BIASES = 1024
+_MAX_ID_DIGITS = 10
 # OpenAI takes 0, samplers do not: a mass this small holds the likeliest token only.
 _LEAST_TOP_P = 1e-6
-
-
-def _refuse(value: object) -> None:
-    if value is not None and value is not False:
-        raise not_supported()
 
 
 def _as_list(value: object) -> object:
@@ -40,19 +48,30 @@ def _as_list(value: object) -> object:
     raise wrong_type("a string or array of strings")
 
 
-Unsupported = Annotated[None, BeforeValidator(_refuse)]
+def _check_bias_ids(value: Mapping[str, float]) -> Mapping[str, float]:
+    for name in value:
+        is_number = name.isascii() and name.isdigit() and len(name) <= _MAX_ID_DIGITS
+        if not is_number or int(name) > MAX_TOKEN_ID:
+            raise refused("Invalid key in '{param}': keys must be token ids.", "invalid_value")
+    if len(value) > _MAX_BIASES:
+        raise refused(
+            f"Invalid '{{param}}': at most {_MAX_BIASES} tokens can have a bias.", "invalid_value"
+        )
+    return value
+
+
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
+FewStopTexts = Annotated[list[StopText], Field(max_length=4)]
 StopTexts = Annotated[
-    list[StopText], Field(max_length=4, fail_fast=True), BeforeValidator(_as_list)
+    list[StopText],
+    Field(max_length=4, fail_fast=True),
+    BeforeValidator(_as_list, json_schema_input_type=StopText | FewStopTexts),
 ]
 TokenCount = Annotated[int, Field(ge=1, le=_MAX_INT32)]
+TokenId = Annotated[int, Field(ge=0, le=MAX_TOKEN_ID)]
 Penalty = Annotated[float, Field(ge=-2.0, le=2.0, allow_inf_nan=False)]
-
-
-class Wire(BaseModel):
-    """A JSON object of a request: exact types, no unknown field."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+Bias = Annotated[float, Field(ge=-100.0, le=100.0, allow_inf_nan=False)]
+LogitBias = Annotated[dict[str, Bias], AfterValidator(_check_bias_ids)]
 
 
 class StreamOptions(Wire):
@@ -60,10 +79,13 @@ class StreamOptions(Wire):
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
+    continuous_usage_stats: bool | None = None
 
 
 class SamplingIn(Wire):
     """The fields that both completion endpoints share."""
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x_": {}}})
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
@@ -74,37 +96,107 @@ class SamplingIn(Wire):
     seed: Annotated[int, Field(ge=-_MAX_INT64 - 1, le=_MAX_INT64)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
+    logit_bias: LogitBias | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
-    logit_bias: Unsupported = None
 
     top_k: Annotated[int, Field(ge=0, le=_MAX_INT32)] | None = None
     min_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0.0, le=10.0)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=_MAX_INT32)] | None = None
     ignore_eos: bool | None = None
+    stop_token_ids: Annotated[list[TokenId], Field(max_length=64, fail_fast=True)] | None = None
+    guided_json: GuideSchema | None = None
+    guided_regex: GuideText | None = None
+    guided_grammar: GuideText | None = None
+    return_token_ids: bool | None = None
 
-    @field_validator("stream_options")
+    @model_validator(mode="before")
     @classmethod
-    def _only_with_stream(
-        cls, value: StreamOptions | None, info: ValidationInfo
-    ) -> StreamOptions | None:
-        if value is not None and not info.data.get("stream"):
-            raise refused(
-                "The 'stream_options' parameter is only allowed when 'stream' is enabled.", None
-            )
+    def _leave_out_private_fields(cls, value: object) -> object:
+        if isinstance(value, dict) and any(name.startswith("x_") for name in value):
+            return {name: field for name, field in value.items() if not name.startswith("x_")}
         return value
+
+    @model_validator(mode="after")
+    def _has_stream_for_its_options(self) -> Self:
+        if self.stream_options is not None and not self.stream:
+            raise refused(
+                "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+                None,
+                at="stream_options",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_guide(self) -> Self:
+        names = list(self.guides())
+        if len(names) > 1:
+            raise refused(
+                f"Invalid value for '{names[1]}': it cannot be combined with '{names[0]}'.",
+                "invalid_value",
+                at=names[1],
+            )
+        return self
 
     @property
     def includes_usage(self) -> bool:
         """Whether the stream ends with a usage chunk."""
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
+    @property
+    def has_continuous_usage(self) -> bool:
+        """Whether every chunk says what was used so far."""
+        return self.stream_options is not None and bool(self.stream_options.continuous_usage_stats)
+
+    @property
+    def num_kept(self) -> int:
+        """Choices the client gets for each prompt."""
+        return self.n or 1
+
+    @property
+    def num_tried(self) -> int:
+        """Choices generated for each prompt."""
+        return self.num_kept
+
+    @property
+    def num_top_log_probs(self) -> int | None:
+        """Likeliest tokens told beside each; None without log probs."""
+        return None
+
+    def echoed(self) -> Mapping[str, object]:
+        """Return the fields of the request that its answer repeats."""
+        return {}
+
+    def details(self, rules: AnswerRules) -> Details:
+        """Return what is asked for beyond text."""
+        return Details(
+            rules=rules,
+            num_top_log_probs=self.num_top_log_probs,
+            has_token_ids=bool(self.return_token_ids),
+            has_continuous_usage=self.has_continuous_usage,
+            num_tried=self.num_tried,
+            num_kept=self.num_kept,
+        )
+
+    def guides(self) -> Mapping[str, Guide]:
+        """Return what the answer is held to, by the field that says so; one at most."""
+        found: dict[str, Guide] = {}
+        if self.guided_json is not None:
+            found["guided_json"] = json_guide(self.guided_json)
+        if self.guided_regex is not None:
+            found["guided_regex"] = Guide("regex", self.guided_regex)
+        if self.guided_grammar is not None:
+            found["guided_grammar"] = Guide("ebnf_grammar", self.guided_grammar)
+        return found
+
     def generation(
-        self, prompt: Prompt, max_tokens: int | None, renamed: dict[str, str]
+        self, prompt: Prompt, max_tokens: int | None, renamed: Mapping[str, str]
     ) -> GenerationRequest:
         """Return the generation this asks for, with OpenAI's defaults."""
+        source, guide = next(iter(self.guides().items()), ("response_format", None))
+        biases = self.logit_bias or {}
         return GenerationRequest(
             model=self.model,
             prompt=prompt,
@@ -121,13 +213,10 @@ class SamplingIn(Wire):
             frequency_penalty=self.frequency_penalty,
             seed=self.seed,
             stop=tuple(self.stop or ()),
+            stop_token_ids=tuple(self.stop_token_ids or ()),
             ignore_eos=bool(self.ignore_eos),
-            renamed=renamed,
+            logit_bias={int(name): bias for name, bias in biases.items()},
+            guide=guide,
+            needs_tokens=bool(self.return_token_ids),
+            renamed={"response_format": source, **renamed},
         )
-
-
-class TextPart(Wire):
-    """A piece of text inside a message."""
-
-    type: Literal["text"]
-    text: str

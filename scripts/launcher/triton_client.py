@@ -48,13 +48,16 @@ class TritonClient:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 answers = self._client.stream_infer(requests())
                 try:
-                    async for _, error in answers:
-                        if error is not None:
-                            raise error
-                        return
+                    # To the end: a stream cancelled just before it can keep the model from
+                    # unloading.
+                    results = [error async for _, error in answers]
                 finally:
                     answers.cancel()
-        raise TritonUnreachableError(f"no answer from {model}")
+            for error in results:
+                if error is not None:
+                    raise error
+            if not results:
+                raise TritonUnreachableError(f"no answer from {model}")
 
     async def reload(self, model: str) -> None:
         """Replace the model's process. An unload is what makes Triton see that it is dead."""

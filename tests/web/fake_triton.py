@@ -51,6 +51,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     def __init__(self, answers: Iterable[Tensors | str | asyncio.Event] = ()) -> None:
         self.states = {"demo": "READY"}
+        self.reasons: dict[str, str] = {}
         self.inputs = frozenset(INPUTS)
         self.outputs = frozenset(OUTPUTS)
         self.is_decoupled = True
@@ -65,7 +66,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
         answer = service_pb2.RepositoryIndexResponse()
         for name, state in self.states.items():
-            answer.models.add(name=name, version="1", state=state)
+            reason = self.reasons.get(name, "")
+            answer.models.add(name=name, version="1", state=state, reason=reason)
         return answer
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -83,7 +85,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     ) -> AsyncIterator[Any]:
         try:
             async for request in requests:
-                if any(tensor.name == "task" for tensor in request.inputs):
+                if _is_describe(request):
                     yield self._describe()
                     continue
                 self.requests.append(request)
@@ -115,6 +117,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             if tensor.name == name:
                 return bytes(raw)
         return None
+
+
+def _is_describe(request: Any) -> bool:
+    pairs = zip(request.inputs, request.raw_input_contents, strict=True)
+    return any(tensor.name == "task" and raw == text("describe") for tensor, raw in pairs)
 
 
 def response(tensors: Tensors) -> Any:

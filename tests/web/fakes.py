@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import replace
 
 from frontend_api.domain.errors import ModelNotFound, ModelNotReady, ServiceError
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
 from frontend_api.domain.model import OPTIONAL_FEATURES, ServedModel
 from frontend_api.ports import Readiness
 
-EVERYTHING = frozenset({*OPTIONAL_FEATURES, "n"})
+EVERYTHING = frozenset(
+    {*OPTIONAL_FEATURES, "n", "log_probs", "json", "json_schema", "regex", "ebnf_grammar"}
+)
 DEMO = ServedModel(
     "demo",
     created=1_700_000_000,
@@ -19,6 +22,7 @@ DEMO = ServedModel(
     context_length=4096,
     capabilities=EVERYTHING,
 )
+TALKER = replace(DEMO, tool_format="hermes", reasoning_format="think")
 HANG = "hang"
 
 Step = Accepted | Delta | ServiceError | str | asyncio.Event

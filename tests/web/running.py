@@ -19,6 +19,7 @@ from frontend_api.service.generations import Generations
 from frontend_api.settings import Settings, load_settings
 from frontend_api.telemetry import Telemetry
 from frontend_api.wiring import Wiring
+from tests.web.fake_tokenizer import FakeTokenizer
 from tests.web.fakes import FakeCatalogue, FakeGenerator, FixedClock
 
 Json = dict[str, Any]
@@ -32,11 +33,13 @@ def wired(
     generator: FakeGenerator,
     catalogue: FakeCatalogue | None = None,
     chosen: Settings | None = None,
+    tokenizing: FakeTokenizer | None = None,
 ) -> Wiring:
     return Wiring(
         settings=chosen or settings(),
         catalogue=catalogue or FakeCatalogue(),
         generator=generator,
+        tokenizing=tokenizing or FakeTokenizer(),
         telemetry=Telemetry(),
         clock=FixedClock(),
     )
@@ -47,9 +50,10 @@ async def running_app(
     generator: FakeGenerator | None = None,
     catalogue: FakeCatalogue | None = None,
     chosen: Settings | None = None,
+    tokenizing: FakeTokenizer | None = None,
 ) -> AsyncIterator[TestClientProtocol]:
     """Hand out Quart's own client; no sockets."""
-    app = create_app(wired(generator or FakeGenerator(), catalogue, chosen))
+    app = create_app(wired(generator or FakeGenerator(), catalogue, chosen, tokenizing))
     async with app.test_app() as test_app:
         yield test_app.test_client()
 
@@ -94,6 +98,11 @@ async def served(
 def ask(text: str = "hi", **fields: object) -> Json:
     """Return the body of a chat request."""
     return {"model": "demo", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def counts(usage: Json) -> tuple[int, int, int]:
+    """Return prompt, completion and total tokens."""
+    return usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]
 
 
 def events(body: bytes | str) -> list[Json | str]:

@@ -103,7 +103,7 @@ async def test_health_says_ok_with_uptime_and_time() -> None:
 
 
 async def test_readiness_is_503_with_a_reason_until_a_model_is_ready() -> None:
-    catalogue = FakeCatalogue(ServedModel("demo", is_ready=False))
+    catalogue = FakeCatalogue(ServedModel("demo", state="loading"))
     async with running_app(catalogue=catalogue) as client:
         before = await client.get("/readiness")
         catalogue.models["demo"] = DEMO

@@ -62,15 +62,15 @@ CASES: list[tuple[object, str, str | None, str | None]] = [
     (
         message(role="boss", content="hi"),
         "Invalid value: 'boss'. Supported values are: "
-        "'system', 'assistant', 'user', and 'developer'.",
+        "'system', 'assistant', 'user', 'developer', and 'tool'.",
         "messages[1].role",
         "invalid_value",
     ),
     (
         message(role="user", content=[{"type": "image_url", "image_url": {"url": "x"}}]),
-        "Invalid value: 'image_url'. Supported values are: 'text'.",
-        "messages[1].content[0].type",
-        "invalid_value",
+        "Unsupported content: a part of type 'image_url' is not supported with this model.",
+        "messages[1].content[0]",
+        "unsupported_parameter",
     ),
     (
         message(role="user", content="hi", mood="good"),
@@ -145,9 +145,9 @@ CASES: list[tuple[object, str, str | None, str | None]] = [
         None,
     ),
     (
-        ask(logit_bias={"1": 1}),
-        "Unsupported parameter: 'logit_bias' is not supported with this model.",
-        "logit_bias",
+        ask(verbosity="low"),
+        "Unsupported parameter: 'verbosity' is not supported with this model.",
+        "verbosity",
         "unsupported_parameter",
     ),
     (
@@ -231,7 +231,7 @@ async def test_an_unknown_model_is_a_404() -> None:
 
 
 async def test_a_model_that_is_not_ready_is_a_503_with_retry_after() -> None:
-    catalogue = FakeCatalogue(ServedModel("demo", is_ready=False, reason="it is loading"))
+    catalogue = FakeCatalogue(ServedModel("demo", state="loading", reason="it is loading"))
     async with running_app(catalogue=catalogue) as client:
         response = await client.post(URL, json=ask())
         error = (await response.get_json())["error"]

@@ -17,9 +17,15 @@ REQUEST = GenerationRequest(model="demo", prompt=TextPrompt("hi"), stream=True, 
 
 
 @asynccontextmanager
-async def connected(port: int, *served: str) -> AsyncIterator[Triton]:
+async def connected(
+    port: int, *served: str, queue_timeout_s: float = PATIENCE_S
+) -> AsyncIterator[Triton]:
     settings = TritonSettings(
-        url=f"127.0.0.1:{port}", probe_interval_s=0.02, probe_timeout_s=0.5, connect_timeout_s=1
+        url=f"127.0.0.1:{port}",
+        probe_interval_s=0.02,
+        probe_timeout_s=0.5,
+        connect_timeout_s=1,
+        queue_timeout_s=queue_timeout_s,
     )
     triton = Triton(settings, ModelSettings(served=served))
     async with triton.running():
@@ -33,8 +39,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def ready(fake: FakeTriton) -> AsyncIterator[Triton]:
-    async with listening(fake) as port, connected(port) as triton:
+async def ready(fake: FakeTriton, queue_timeout_s: float = PATIENCE_S) -> AsyncIterator[Triton]:
+    async with (
+        listening(fake) as port,
+        connected(port, queue_timeout_s=queue_timeout_s) as triton,
+    ):
         await until(lambda: triton.catalogue.readiness().is_ready)
         yield triton
 

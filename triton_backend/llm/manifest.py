@@ -72,7 +72,7 @@ def write_manifest(folder: Path, manifest: EngineManifest) -> None:
 
 
 def manifest_json(manifest: EngineManifest) -> str:
-    """The manifest as JSON text, as `task=describe` answers it."""
+    """The manifest as the text of engine.json."""
     return json.dumps(asdict(manifest), indent=2)
 
 

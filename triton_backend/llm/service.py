@@ -14,12 +14,13 @@ from typing import Final
 
 from .contract import Tensor
 from .delivery import Delivery
+from .description import describe
 from .engines import open_engine
 from .engines.protocol import Engine, EngineStats
 from .errors import EngineFailed, Overloaded, RequestError
 from .exchange import Exchange, ResponseStream
 from .generation import Generation
-from .manifest import EngineManifest, manifest_json, read_manifest
+from .manifest import EngineManifest, read_manifest
 from .postprocessing import OutputOptions, OutputSequence
 from .preprocessing import Encoded, Preprocessor, open_preprocessor
 from .reply import Reply
@@ -110,7 +111,7 @@ class Service:
             case "describe":
                 if not self._model.engine.is_alive:
                     raise EngineFailed("The engine has stopped.")
-                exchange.answer(Reply(text=manifest_json(self._model.manifest)))
+                exchange.answer(Reply(text=describe(self._model.manifest)))
 
     def _generate(
         self, exchange: Exchange, request: GenerationRequest, wanted: Collection[str]

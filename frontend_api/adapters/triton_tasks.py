@@ -1,0 +1,78 @@
+"""A model's tasks beside generation: tokenize and detokenize, each one short stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from frontend_api.adapters.triton_catalogue import TritonCatalogue
+from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_errors import failure
+from frontend_api.adapters.triton_wire import read_ids, read_text, task_request
+from frontend_api.domain.errors import BackendLost, EngineFailed, TimedOut, UnsupportedParameter
+from frontend_api.domain.generation import ChatPrompt, GenerationRequest, Prompt, TokenPrompt
+
+
+class TritonTasks:
+    """The Tokenizing port on a Triton server."""
+
+    def __init__(
+        self,
+        channel: TritonChannel,
+        catalogue: TritonCatalogue,
+        streams: OpenStreams,
+        timeout_s: float,
+        on_lost: Callable[[str], None],
+    ) -> None:
+        """Share these with the watch, which ends the streams of a dead model.
+
+        on_lost: told the model's name when a stream finds the connection broken.
+        """
+        self._channel = channel
+        self._catalogue = catalogue
+        self._streams = streams
+        self._timeout_s = timeout_s
+        self._on_lost = on_lost
+
+    async def tokenize(self, model: str, prompt: Prompt) -> Sequence[int]:
+        """Return the prompt's ids; see Tokenizing."""
+        field = "messages" if isinstance(prompt, ChatPrompt) else "prompt"
+        asked = GenerationRequest(model=model, prompt=prompt, renamed={"prompt": field})
+        return read_ids(await self._run(asked, "tokenize", "output_ids"))
+
+    async def detokenize(self, model: str, ids: Sequence[int]) -> str:
+        """Return the text of the ids; see Tokenizing."""
+        prompt = TokenPrompt(tuple(ids))
+        asked = GenerationRequest(model=model, prompt=prompt, renamed={"prompt": "tokens"})
+        return read_text(await self._run(asked, "detokenize", "text_output"))
+
+    async def _run(self, asked: GenerationRequest, task: str, output: str) -> Any:
+        """Return the one response; its failures name the fields of `asked`."""
+        model = asked.model
+        if not self._catalogue.signature(model).can_describe:
+            message = f"The model `{model}` has no tokenizer that can be asked."
+            raise UnsupportedParameter(message, param="model")
+        message = task_request(model, task, asked.prompt, output)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._ask(asked, message)
+        except TimeoutError as exc:
+            raise TimedOut("The model took too long to answer.") from exc
+        except BackendLost:
+            self._on_lost(model)
+            raise
+
+    async def _ask(self, asked: GenerationRequest, message: Any) -> Any:
+        call = self._channel.stub.ModelStreamInfer()
+        with self._streams.opened(asked.model, call) as stream:
+            await stream.send(message)
+            answer = None
+            while (response := await stream.read()) is not None:
+                if response.error_message:
+                    raise failure(response.error_message, asked)
+                if response.infer_response.raw_output_contents:
+                    answer = response.infer_response
+        if answer is None:
+            raise EngineFailed("The model ended its answer without an answer.")
+        return answer

@@ -1,0 +1,81 @@
+"""What a route says of itself in /openapi.json: one decorator, read by `openapi`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+from frontend_api.domain.errors import (
+    BadRequest,
+    BodyTooLarge,
+    BodyTooSlow,
+    ContextTooLong,
+    EngineFailed,
+    InternalFault,
+    ModelNotFound,
+    RequestCancelled,
+    ServiceError,
+    TimedOut,
+    Unavailable,
+    UnsupportedParameter,
+)
+
+# What running a model can end with, beyond a wrong body.
+GENERATION: Final = (
+    UnsupportedParameter,
+    ContextTooLong,
+    ModelNotFound,
+    RequestCancelled,
+    Unavailable,
+    TimedOut,
+    EngineFailed,
+)
+_OF_A_BODY: Final = (BadRequest, BodyTooSlow, BodyTooLarge)
+_ATTRIBUTE: Final = "__conch_doc__"
+
+# A type that pydantic can describe: a model, a union, list[str], …
+Described: TypeAlias = object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteDoc:
+    """The documentation of one route beside its docstring; the words are for people, types for all.
+
+    body: what the request's JSON is validated with; `example` is one that is answered.
+    answers: what comes back as JSON under each status; None for an empty body.
+    media: what comes back in other forms with 200, by media type; of a stream, one event.
+    errors: what else it can end with, as the error object.
+    """
+
+    tag: str
+    body: Described = None
+    example: Mapping[str, object] | None = None
+    answers: Mapping[int, Described] = field(default_factory=dict)
+    media: Mapping[str, Described] = field(default_factory=dict)
+    errors: tuple[type[ServiceError], ...] = ()
+
+    @property
+    def failures(self) -> tuple[type[ServiceError], ...]:
+        """Every failure of the route, those of all routes included."""
+        of_body = () if self.body is None else _OF_A_BODY
+        return (*of_body, *self.errors, InternalFault)
+
+
+Route = TypeVar("Route", bound=Callable[..., object])
+
+
+def documented(doc: RouteDoc) -> Callable[[Route], Route]:
+    """Document the route; goes below the decorator that registers it."""
+
+    def attach(route: Route) -> Route:
+        setattr(route, _ATTRIBUTE, doc)
+        return route
+
+    return attach
+
+
+def doc_of(route: Callable[..., object]) -> RouteDoc | None:
+    """Return what the route says of itself."""
+    doc = getattr(route, _ATTRIBUTE, None)
+    return doc if isinstance(doc, RouteDoc) else None

@@ -1,0 +1,151 @@
+"""POST /completions and POST /chat/completions in the original service's dialect.
+
+Its two POST addresses are also OpenAI's without `/v1`; which of the two a body is written for
+shows in its fields, and one for OpenAI is answered as under `/v1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final
+
+import orjson
+import structlog
+from quart import Blueprint, Response, request
+
+from frontend_api.domain import sse
+from frontend_api.domain.errors import InternalFault, ServiceError
+from frontend_api.domain.generation import GenerationRequest
+from frontend_api.service.generations import Generations
+from frontend_api.service.live import LiveGeneration
+from frontend_api.settings import Settings
+from frontend_api.web.answer_types_completion import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    TextCompletion,
+    TextCompletionChunk,
+)
+from frontend_api.web.answers import log_fields
+from frontend_api.web.body import read_body
+from frontend_api.web.documented import GENERATION, RouteDoc, documented
+from frontend_api.web.original_answers import OriginalCompletion
+from frontend_api.web.original_events import TextFrames, error_frame
+from frontend_api.web.original_models import TAG
+from frontend_api.web.original_wire import OriginalChatIn, OriginalCompletionIn
+from frontend_api.web.scope import record_of
+from frontend_api.web.wire_chat import ChatCompletionIn
+from frontend_api.web.wire_completion import CompletionIn
+
+Handler = Callable[[], Awaitable[Response]]
+
+# The generation's own deadline comes first.
+_FOREVER_S: Final = 86_400.0
+_COMPLETION_FIELDS: Final = frozenset(OriginalCompletionIn.model_fields)
+_COMPLETION_DOC: Final = RouteDoc(
+    tag=TAG,
+    body=OriginalCompletionIn | CompletionIn,
+    example={"model": "demo", "prompt": "Once upon a time", "max_tokens": 16},
+    answers={200: OriginalCompletion | TextCompletion},
+    media={"text/event-stream": str | TextCompletionChunk},
+    errors=GENERATION,
+)
+_CHAT_DOC: Final = RouteDoc(
+    tag=TAG,
+    body=OriginalChatIn | ChatCompletionIn,
+    example={"model-name": "demo", "prompt": "Hello", "max-token": 16},
+    answers={200: ChatCompletion},
+    media={"text/event-stream": str | ChatCompletionChunk},
+    errors=GENERATION,
+)
+_log = structlog.get_logger()
+
+
+def original_routes(
+    generations: Generations, settings: Settings, openai_chat: Handler, openai_text: Handler
+) -> Blueprint:
+    """Return the routes; `openai_…` answer the bodies that are OpenAI's."""
+    blueprint = Blueprint("original", __name__)
+
+    @blueprint.post("/completions")
+    @documented(_COMPLETION_DOC)
+    async def complete() -> Response:
+        """Continue a text: as JSON, or as events of raw text; with fields of OpenAI's, as there."""
+        if not await _is_sent_for(_is_original_completion):
+            return await openai_text()
+        wire = await read_body(OriginalCompletionIn)
+        generation = begin(wire.to_domain())
+        return await (stream(generation) if wire.stream else _whole(generation, wire.model))
+
+    @blueprint.post("/chat/completions")
+    @documented(_CHAT_DOC)
+    async def chat() -> Response:
+        """Answer a prompt as events of raw text; a body with `messages` and `model` as OpenAI."""
+        if not await _is_sent_for(_is_original_chat):
+            return await openai_chat()
+        wire = await read_body(OriginalChatIn)
+        return await stream(begin(wire.to_domain(generations.served(wire.model_name))))
+
+    def begin(asked: GenerationRequest) -> LiveGeneration:
+        record = record_of(request.scope)
+        generation = record.own(generations.begin([asked], record.id))
+        record.add_to_log(lambda: log_fields(asked.model, generation))
+        return generation
+
+    async def stream(generation: LiveGeneration) -> Response:
+        await generation.accepted(settings.triton.queue_timeout_s)
+        response = Response(
+            _events(generation, settings.server.keepalive_interval_s),
+            content_type="text/event-stream; charset=utf-8",
+            headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+        )
+        # Quart would cut the stream after a minute; our deadlines are the generation's.
+        response.timeout = None
+        return response
+
+    return blueprint
+
+
+async def _is_sent_for(is_ours: Callable[[dict[str, object]], bool]) -> bool:
+    """Return whether the body is of this dialect; what is no JSON object is left to OpenAI's."""
+    try:
+        body = orjson.loads(await request.get_data(cache=True, as_text=False))
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, dict) and is_ours(body)
+
+
+def _is_original_completion(body: dict[str, object]) -> bool:
+    """OpenAI's fields include all of these; only what else is there can tell."""
+    return body.keys() <= _COMPLETION_FIELDS and isinstance(body.get("prompt", ""), str)
+
+
+def _is_original_chat(body: dict[str, object]) -> bool:
+    return "model-name" in body or ("prompt" in body and "messages" not in body)
+
+
+async def _whole(generation: LiveGeneration, model: str) -> Response:
+    texts: list[str] = []
+    while (deltas := await generation.take(patience_s=_FOREVER_S)) is not None:
+        texts += [delta.text for delta in deltas]
+    tokens = generation.usage.completion_tokens
+    return _json({"text": "".join(texts), "model": model, "tokens": tokens})
+
+
+async def _events(generation: LiveGeneration, keepalive_s: float) -> AsyncGenerator[bytes, None]:
+    """Yield the stream's bytes; nothing is left to clean up if this is never run to its end."""
+    frames = TextFrames()
+    try:
+        while (deltas := await generation.take(keepalive_s)) is not None:
+            piece = "".join(delta.text for delta in deltas)
+            if events := frames.push(piece) if deltas else sse.KEEPALIVE:
+                yield events
+        yield frames.end()
+    except ServiceError as error:
+        yield frames.end() + error_frame(error.message)
+    except Exception:
+        _log.exception("stream.fault")
+        yield error_frame(InternalFault("The server had an error. Please try again.").message)
+
+
+def _json(document: object) -> Response:
+    return Response(orjson.dumps(document), mimetype="application/json")

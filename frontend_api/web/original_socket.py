@@ -1,0 +1,139 @@
+"""WS /chat/ws in the original service's dialect.
+
+A message is the JSON of its POST /chat/completions. The answer comes as text frames of raw
+text and ends with an empty frame; an error is one frame `__ERROR__:<message>`, and then the
+empty one. Messages are answered one after another. The original's clients know the end of an
+answer by the end of the connection, so it is closed when no further message follows soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import Final
+
+import structlog
+from quart import Blueprint, websocket
+
+from frontend_api.domain.errors import InternalFault, ServiceError
+from frontend_api.service.generations import Generations
+from frontend_api.service.live import LiveGeneration
+from frontend_api.settings import ServerSettings
+from frontend_api.telemetry import Telemetry
+from frontend_api.web.answers import log_fields
+from frontend_api.web.body import parse_body
+from frontend_api.web.documented import GENERATION, RouteDoc, documented
+from frontend_api.web.original_events import error_text, unmistakable
+from frontend_api.web.original_models import TAG
+from frontend_api.web.original_wire import OriginalChatIn
+
+# Long enough for a client that reads until nothing comes, short enough for one that waits.
+LINGER_S: Final = 3.0
+END_FRAME: Final = ""
+ROUTE: Final = "/chat/ws"
+_GOING_WELL: Final = 1000
+_DOC: Final = RouteDoc(
+    tag=TAG,
+    body=OriginalChatIn,
+    example={"model-name": "demo", "prompt": "Hello", "max-token": 16},
+    media={"text/plain": str},
+    errors=GENERATION,
+)
+# Pings fill the silence; the generation's own deadline comes first.
+_FOREVER_S: Final = 86_400.0
+_log = structlog.get_logger()
+
+
+def original_socket_routes(
+    generations: Generations, telemetry: Telemetry, settings: ServerSettings
+) -> Blueprint:
+    """Return the route; closing the connection cancels what runs on it."""
+    blueprint = Blueprint("original_socket", __name__)
+
+    @blueprint.websocket(ROUTE)
+    @documented(_DOC)
+    async def chat() -> None:
+        """Answer prompts, one after another, with frames of raw text."""
+        # Sending fails when the client has left or reads nothing: then there is nobody to tell.
+        with contextlib.suppress(OSError):
+            await websocket.accept()
+            message = await _message_within(settings.body_timeout_s)
+            while message is not None:
+                await _Exchange(generations, telemetry).answer(message)
+                message = await _message_within(LINGER_S)
+            await websocket.close(_GOING_WELL)
+
+    return blueprint
+
+
+class _Exchange:
+    """One message and its answer."""
+
+    def __init__(self, generations: Generations, telemetry: Telemetry) -> None:
+        self._generations = generations
+        self._telemetry = telemetry
+        self._started_at = asyncio.get_running_loop().time()
+        self._id = f"req_{secrets.token_hex(16)}"
+        self._model = ""
+        self._generation: LiveGeneration | None = None
+        self._error: ServiceError | None = None
+        self._has_left = False
+
+    async def answer(self, message: str | bytes) -> None:
+        """Send everything up to the end of the answer; accounts for it however it ends."""
+        try:
+            await self._run(message)
+        except (asyncio.CancelledError, OSError):
+            self._has_left = True
+            raise
+        except ServiceError as error:
+            self._error = error
+        except Exception:
+            _log.exception("socket.fault")
+            self._error = InternalFault("The server had an error. Please try again.")
+        finally:
+            if self._generation is not None:
+                await self._generation.aclose()
+            self._account()
+        if self._error is not None:
+            await websocket.send(error_text(self._error.message))
+        await websocket.send(END_FRAME)
+
+    async def _run(self, message: str | bytes) -> None:
+        wire = parse_body(message, OriginalChatIn)
+        self._model = wire.model_name
+        asked = wire.to_domain(self._generations.served(self._model))
+        generation = self._generation = self._generations.begin([asked], self._id)
+        while (deltas := await generation.take(_FOREVER_S)) is not None:
+            for text in unmistakable("".join(delta.text for delta in deltas)):
+                if text:
+                    await websocket.send(text)
+
+    def _account(self) -> None:
+        duration_s = asyncio.get_running_loop().time() - self._started_at
+        generation, error = self._generation, self._error
+        outcome = "answered" if error is None else error.code
+        usage = None if generation is None else generation.usage
+        self._telemetry.message_ended(
+            ROUTE,
+            duration_s,
+            has_failed=error is not None,
+            tokens=None if usage is None else usage.completion_tokens,
+        )
+        _log.info(
+            "message",
+            request_id=self._id,
+            route=ROUTE,
+            outcome="client_left" if self._has_left else outcome,
+            duration_ms=round(duration_s * 1000, 1),
+            **({} if generation is None else log_fields(self._model, generation)),
+        )
+
+
+async def _message_within(limit_s: float) -> str | bytes | None:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await websocket.receive()
+    except TimeoutError:
+        return None

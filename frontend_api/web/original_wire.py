@@ -1,0 +1,138 @@
+"""The bodies of the original service's dialect, with its names, its defaults and our checks.
+
+`session-id` is refused by name: sessions are not enabled. `device` says where a client wishes
+the model to run; that was decided when the model was built, so any device it knew is welcome.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field
+
+from frontend_api.domain.generation import ChatMessage, ChatPrompt, GenerationRequest, TextPrompt
+from frontend_api.domain.model import ServedModel
+from frontend_api.web.validation import refused
+from frontend_api.web.wire_base import Unsupported, Wire
+
+# The original takes 0, samplers do not: a mass this small holds the likeliest token only.
+_LEAST_TOP_P: Final = 1e-6
+_MAX_INT32: Final = 2**31 - 1
+_COMPLETION_TOKENS: Final = 128
+_CHAT_TOKENS: Final = 512
+_TEMPERATURE: Final = 0.7
+_TOP_P: Final = 0.95
+_TOP_K: Final = 40
+_REPEAT_PENALTY: Final = 1.1
+_MAX_STOPS: Final = 64
+_RENAMED: Final = {
+    "model": "model-name",
+    "max_tokens": "max-token",
+    "top_p": "top-p",
+    "top_k": "top-k",
+    "repetition_penalty": "repeat-penalty",
+}
+
+
+def _refuse_session(value: object) -> None:
+    if value is not None:
+        raise refused(
+            "Unsupported parameter: 'session-id': sessions are not enabled on this server.",
+            "unsupported_parameter",
+        )
+
+
+NoSession = Annotated[None, BeforeValidator(_refuse_session)]
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Number = TypeVar("Number", int, float)
+TokenCount = Annotated[int, Field(ge=1, le=_MAX_INT32)]
+StopText = Annotated[str, Field(min_length=1, max_length=256)]
+Stops = Annotated[list[StopText], Field(max_length=_MAX_STOPS, fail_fast=True)]
+
+
+class OriginalCompletionIn(Wire):
+    """Text to be continued; POST /completions."""
+
+    model: ModelName
+    prompt: Annotated[str, Field(min_length=1)]
+    max_tokens: TokenCount | None = _COMPLETION_TOKENS
+    temperature: Temperature | None = _TEMPERATURE
+    top_p: Share | None = _TOP_P
+    stop: Stops | None = None
+    stream: bool | None = None
+
+    def to_domain(self) -> GenerationRequest:
+        """Return the generation this asks for."""
+        return GenerationRequest(
+            model=self.model,
+            prompt=TextPrompt(self.prompt),
+            stream=bool(self.stream),
+            max_tokens=_COMPLETION_TOKENS if self.max_tokens is None else self.max_tokens,
+            temperature=_TEMPERATURE if self.temperature is None else self.temperature,
+            top_p=max(_TOP_P if self.top_p is None else self.top_p, _LEAST_TOP_P),
+            stop=tuple(self.stop or ()),
+        )
+
+
+class OriginalMessageIn(Wire):
+    """One turn before the prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class OriginalChatIn(Wire):
+    """A prompt to be answered; POST /chat/completions and each message of WS /chat/ws."""
+
+    model_name: ModelName = Field(alias="model-name")
+    prompt: str
+    messages: list[OriginalMessageIn] | None = None
+    session_id: NoSession = Field(default=None, alias="session-id")
+    model_dir: Unsupported = Field(default=None, alias="model-dir")
+    max_token: TokenCount | None = Field(default=_CHAT_TOKENS, alias="max-token")
+    temperature: Temperature | None = _TEMPERATURE
+    top_p: Share | None = Field(default=_TOP_P, alias="top-p")
+    top_k: Annotated[int, Field(ge=0, le=_MAX_INT32)] | None = Field(default=None, alias="top-k")
+    repeat_penalty: Annotated[float, Field(gt=0.0, le=10.0)] | None = Field(
+        default=None, alias="repeat-penalty"
+    )
+    system_prompt: str | None = Field(default=None, alias="system-prompt")
+    stop: Stops | None = None
+    device: Literal["cpu", "cuda", "metal"] | None = None
+    stream: Literal[True] | None = None
+
+    def to_domain(self, model: ServedModel) -> GenerationRequest:
+        """Return the generation this asks for; defaults that the model cannot do are left out."""
+        return GenerationRequest(
+            model=self.model_name,
+            prompt=ChatPrompt(tuple(self._conversation())),
+            stream=True,
+            max_tokens=_CHAT_TOKENS if self.max_token is None else self.max_token,
+            temperature=_TEMPERATURE if self.temperature is None else self.temperature,
+            top_p=max(_TOP_P if self.top_p is None else self.top_p, _LEAST_TOP_P),
+            top_k=_asked_or_able(self.top_k, _TOP_K, "top_k", model),
+            repetition_penalty=_asked_or_able(
+                self.repeat_penalty, _REPEAT_PENALTY, "repetition_penalty", model
+            ),
+            stop=tuple(self.stop or ()),
+            renamed=_RENAMED,
+        )
+
+    def _conversation(self) -> list[ChatMessage]:
+        """Return all turns; the original's web UI repeats the prompt as the last of `messages`."""
+        turns = [ChatMessage(message.role, message.content) for message in self.messages or ()]
+        if self.system_prompt:
+            turns.insert(0, ChatMessage("system", self.system_prompt))
+        prompt = ChatMessage("user", self.prompt)
+        return turns if turns and turns[-1] == prompt else [*turns, prompt]
+
+
+def _asked_or_able(
+    asked: Number | None, default: Number, feature: str, model: ServedModel
+) -> Number | None:
+    """Return what was asked for, refused later if the model cannot; else the default, if it can."""
+    if asked is not None:
+        return asked
+    return default if model.can(feature) else None

@@ -1,0 +1,71 @@
+"""Quart's WebSocket connection, bounded in what it keeps and in how long it waits.
+
+Quart itself would queue messages without end, wait for ever for a client that reads
+nothing, and leave its tasks running when the server gives up on the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
+from quart import Quart
+from quart.asgi import ASGIWebsocketConnection
+from quart.utils import cancel_tasks, raise_task_exceptions
+
+# Beside the message being answered; each is at most as large as uvicorn lets it be.
+MAX_WAITING_MESSAGES: Final = 16
+WRITE_TIMEOUT_KEY: Final = "WEBSOCKET_WRITE_TIMEOUT"
+_POLICY_VIOLATION: Final = 1008
+
+
+class SocketConnection(ASGIWebsocketConnection):
+    """As Quart's, but a flood or a stalled reader ends the connection."""
+
+    def __init__(self, app: Quart, scope: WebsocketScope) -> None:
+        """Bound the queue of messages."""
+        super().__init__(app, scope)
+        self.queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING_MESSAGES)
+        self._is_flooded = False
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Serve one connection; ends when its handler has ended or the client has left."""
+        websocket = self._create_websocket_from_scope(send)
+        tasks = {
+            asyncio.ensure_future(self.handle_messages(receive)),
+            asyncio.ensure_future(self.handle_websocket(websocket, send)),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_tasks({task for task in tasks if not task.done()})
+        if self._is_flooded and not self._closed:
+            reason = f"at most {MAX_WAITING_MESSAGES} messages may wait"
+            await self.close_connection(send, _POLICY_VIOLATION, reason)
+        raise_task_exceptions(done)
+
+    async def handle_messages(self, receive: ASGIReceiveCallable) -> None:
+        """Queue what the client sends, until it leaves or sends too much."""
+        while True:
+            event = await receive()
+            if event["type"] == "websocket.disconnect":
+                return
+            if event["type"] == "websocket.receive":
+                try:
+                    self.queue.put_nowait(event.get("text") or event.get("bytes") or "")
+                except asyncio.QueueFull:
+                    self._is_flooded = True
+                    return
+
+    async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
+        """Send one message; a client that does not read it in time loses the connection."""
+        try:
+            async with asyncio.timeout(self.app.config[WRITE_TIMEOUT_KEY]):
+                await super().send_data(send, data)
+        except TimeoutError as exc:
+            # ASGI has no word for it, and a polite close would wait for the reader for ever.
+            transport = getattr(getattr(send, "__self__", None), "transport", None)
+            if transport is not None:
+                transport.abort()
+            raise ConnectionAbortedError("the client reads nothing") from exc

@@ -1,0 +1,73 @@
+"""Dialogues as token ids, in batches of like length.
+
+Padding costs as much as text, so a pool is sorted by length before it is cut; the
+order of the batches is then left to chance.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tokenizers import Tokenizer
+
+from scripts.demo.chance import Chance
+from scripts.demo.chat import Turn, render
+
+NOT_LEARNED: Final = -100  # the label that torch's cross entropy leaves out
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of a dialogue; labels are the ids to learn, NOT_LEARNED elsewhere."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples side by side, padded at the end: ids and labels are [examples, longest]."""
+
+    ids: list[list[int]]
+    labels: list[list[int]]
+
+
+def encode(tokenizer: Tokenizer, dialogue: Sequence[Turn], max_len: int) -> Example:
+    """Return the dialogue's tokens, cut at max_len; only the assistant's are labelled."""
+    ids: list[int] = []
+    labels: list[int] = []
+    for piece in render(dialogue):
+        piece_ids = tokenizer.encode(piece.text).ids
+        ids += piece_ids
+        labels += piece_ids if piece.is_learned else [NOT_LEARNED] * len(piece_ids)
+    return Example(ids[:max_len], labels[:max_len])
+
+
+def shortened(example: Example, learned_len: int) -> Example:
+    """Return the example up to its first `learned_len` learned tokens."""
+    places = [place for place, label in enumerate(example.labels) if label != NOT_LEARNED]
+    if len(places) <= learned_len:
+        return example
+    end = places[learned_len]
+    return Example(example.ids[:end], example.labels[:end])
+
+
+def batches(
+    examples: Iterable[Example], max_tokens: int, pad_id: int, rng: Chance
+) -> Iterator[Batch]:
+    """Yield the examples in batches of at most max_tokens, padding included."""
+    groups: list[list[Example]] = [[]]
+    for example in sorted(examples, key=lambda example: len(example.ids)):
+        if groups[-1] and (len(groups[-1]) + 1) * len(example.ids) > max_tokens:
+            groups.append([])
+        groups[-1].append(example)
+    rng.shuffle(groups)
+    yield from (_pad(group, pad_id) for group in groups if group)
+
+
+def _pad(group: Sequence[Example], pad_id: int) -> Batch:
+    longest = max(len(example.ids) for example in group)
+    return Batch(
+        [example.ids + [pad_id] * (longest - len(example.ids)) for example in group],
+        [example.labels + [NOT_LEARNED] * (longest - len(example.labels)) for example in group],
+    )

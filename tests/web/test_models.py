@@ -1,0 +1,123 @@
+"""GET /v1/models: what every model is, and what state it is in."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from frontend_api.domain.model import ServedModel
+from frontend_api.ports import ModelCatalogue
+from tests.web.fake_triton import FakeTriton, listening
+from tests.web.fakes import FakeCatalogue
+from tests.web.running import running_app
+from tests.web.triton_running import connected, ready, until
+
+LOST = "it failed to load (demo: engine.json is missing.)"
+
+
+async def get(url: str, *models: ServedModel) -> Any:
+    async with running_app(catalogue=FakeCatalogue(*models)) as client:
+        response = await client.get(url)
+        return response.status_code, await response.get_json()
+
+
+def states(catalogue: ModelCatalogue) -> dict[str, tuple[str, str]]:
+    return {model.name: (model.state, model.reason) for model in catalogue.listed()}
+
+
+async def test_a_model_says_what_it_is() -> None:
+    model = ServedModel(
+        "demo",
+        created=7,
+        engine="openvino",
+        quantization="int8",
+        context_length=64,
+        capabilities=frozenset({"seed", "n"}),
+        tool_format="hermes",
+        reasoning_format="think",
+    )
+
+    _, answer = await get("/v1/models/demo", model)
+
+    assert answer == {
+        "id": "demo",
+        "object": "model",
+        "created": 7,
+        "owned_by": "conch",
+        "x_conch": {
+            "state": "ready",
+            "reason": None,
+            "engine": "openvino",
+            "quantization": "int8",
+            "context_length": 64,
+            "capabilities": ["n", "seed"],
+            "tool_format": "hermes",
+            "reasoning_format": "think",
+        },
+    }
+
+
+async def test_a_model_that_is_not_ready_says_why() -> None:
+    model = ServedModel("demo", state="failed", reason="its process has ended")
+
+    status, answer = await get("/v1/models/demo", model)
+
+    assert status == 200
+    assert answer["x_conch"]["state"] == "failed"
+    assert answer["x_conch"]["reason"] == "its process has ended"
+
+
+@pytest.mark.parametrize("root", ["/v1/models/", "/models/"])
+@pytest.mark.parametrize("name", ["org/model", "a b", "ü", "v1.5:latest", "a/b/c"])
+@pytest.mark.parametrize("is_encoded", [True, False])
+async def test_any_name_is_found_encoded_or_not(root: str, name: str, is_encoded: bool) -> None:
+    url = root + quote(name, safe="" if is_encoded else "/")
+
+    status, answer = await get(url, ServedModel(name))
+
+    assert (status, answer["id"]) == (200, name)
+
+
+async def test_triton_tells_the_state_of_every_model_ready_ones_first() -> None:
+    fake = FakeTriton()
+    fake.states = {"a": "UNAVAILABLE", "b": "LOADING", "c": "UNAVAILABLE", "demo": "READY"}
+    fake.reasons = {
+        "a": "unloaded",
+        "c": "Internal: TritonModelException: demo: engine.json is missing.\n\nAt:\n  /x/model.py",
+    }
+    async with ready(fake) as triton:
+        seen = states(triton.catalogue)
+
+    assert list(seen) == ["demo", "a", "b", "c"]
+    assert seen == {
+        "demo": ("ready", ""),
+        "a": ("unloaded", "it is not loaded"),
+        "b": ("loading", "it is loading"),
+        "c": ("failed", LOST),
+    }
+
+
+async def test_a_report_of_triton_with_a_path_is_not_shown() -> None:
+    fake = FakeTriton()
+    fake.states["other"] = "UNAVAILABLE"
+    fake.reasons["other"] = "Internal: failed to load '/srv/models/other/1/model.py'"
+    async with ready(fake) as triton:
+        assert states(triton.catalogue)["other"] == ("failed", "it failed to load")
+
+
+async def test_a_model_that_cannot_stream_is_not_ours() -> None:
+    fake = FakeTriton()
+    fake.is_decoupled = False
+    async with listening(fake) as port, connected(port) as triton:
+        await until(lambda: bool(triton.catalogue.names()))
+
+        assert list(triton.catalogue.listed()) == []
+
+
+async def test_tool_and_reasoning_format_come_from_the_model() -> None:
+    fake = FakeTriton()
+    fake.description |= {"tool_format": "hermes", "reasoning_format": None}
+    async with ready(fake) as triton:
+        (model,) = triton.catalogue.listed()
+
+    assert (model.tool_format, model.reasoning_format) == ("hermes", None)
