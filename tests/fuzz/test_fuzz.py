@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from frontend_api.app import create_app
 from frontend_api.domain.generation import Accepted
+from tests.fuzz.fuzzing import attempts, batches, raw
 from tests.web.description import Description, Operation
 from tests.web.fakes import FakeGenerator, words
-from tests.fuzz.fuzzing import attempts, batches, raw
 from tests.web.running import wired
 
 # Far beyond what any answer takes here: more is a hang.
