@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Callable
 
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import InferStream, OpenStreams, TritonChannel
-from frontend_api.adapters.triton_errors import failure
+from frontend_api.adapters.triton_errors import LOST_MESSAGE, failure
 from frontend_api.adapters.triton_wire import Signature, generate_request, read_response
-from frontend_api.domain.errors import BackendLost, EngineFailed
+from frontend_api.domain.errors import BackendLost, EngineFailed, ModelNotReady
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
 
 
@@ -57,6 +57,8 @@ async def _events(
         if event is None:
             continue
         if isinstance(event, Delta) and event.finish_reason is not None:
+            if event.finish_reason == "cancelled":  # not by us: then nobody would read on
+                raise ModelNotReady(LOST_MESSAGE)
             num_unfinished -= 1
         yield event
     if num_unfinished and "finish_reason" in signature.outputs:

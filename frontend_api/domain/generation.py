@@ -159,7 +159,10 @@ class Delta(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a generation took so far; None where nothing has happened yet."""
+    """How long a generation took so far; None where nothing has happened yet.
+
+    The rate is over the whole time, queue and prompt included: merged deltas cannot flatter it.
+    """
 
     queue_s: float | None
     first_token_s: float | None

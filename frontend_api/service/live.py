@@ -137,11 +137,10 @@ class LiveGeneration:
     def timing(self) -> Timing:
         """How fast it is, or was."""
         now = asyncio.get_running_loop().time() if self._ended_at is None else self._ended_at
-        accepted_at = self._accepted_at or self._started_at
         return Timing(
             queue_s=None if self._accepted_at is None else self._accepted_at - self._started_at,
             first_token_s=self.first_token_s,
-            tokens_per_second=self.usage.completion_tokens / max(now - accepted_at, 1e-3),
+            tokens_per_second=self.usage.completion_tokens / max(now - self._started_at, 1e-3),
         )
 
     @property

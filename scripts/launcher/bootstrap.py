@@ -183,8 +183,9 @@ def _show_progress(process: "subprocess.Popen[str]", lock: Path) -> "list[str]":
     output = []
     for line in process.stdout or ():
         output.append(line.rstrip())
-        if sys.stdout.isatty() and line.startswith("Collecting "):
-            fetched = sum(text.startswith("Collecting ") for text in output)
+        # "Processing" when the package comes from a folder.
+        if sys.stdout.isatty() and line.startswith(("Collecting ", "Processing ")):
+            fetched = sum(text.startswith(("Collecting ", "Processing ")) for text in output)
             print(f"\r  {fetched} of {total} packages", end="\r", flush=True)
     return output
 

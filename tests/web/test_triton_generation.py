@@ -177,6 +177,24 @@ async def test_an_answer_that_ends_unfinished_is_a_failure() -> None:
         assert isinstance(await failed(triton), EngineFailed)
 
 
+async def test_an_answer_cut_by_unloading_the_model_is_an_error() -> None:
+    async with ready(FakeTriton([delta("a"), delta("", reason="cancelled")])) as triton:
+        assert isinstance(await failed(triton), ModelNotReady)
+
+
+async def test_an_error_is_read_to_the_end_of_its_stream() -> None:
+    end = asyncio.Event()
+    fake = FakeTriton([refusal("invalid_value"), end])
+    async with ready(fake) as triton:
+        # Long enough for a cancelled call to reach the server before.
+        asyncio.get_running_loop().call_later(0.1, end.set)
+
+        assert isinstance(await failed(triton), BadRequest)
+
+        await end.wait()
+        assert not fake.cancelled.is_set()
+
+
 async def test_a_model_without_finish_reason_ends_with_its_stream() -> None:
     fake = FakeTriton([{"text_output": text("a")}])
     fake.inputs = frozenset({"text_input", "max_tokens", "temperature"})
