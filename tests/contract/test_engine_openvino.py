@@ -77,10 +77,10 @@ def test_guided_output_conforms(
         ("regex", "[ab", "Unclosed"),
         ("regex", "(?<=a)b", "Lookbehind is not supported"),
         ("ebnf_grammar", "root = ", "root"),
-        ("json_schema", '{"type":', "Failed to parse JSON"),
-        ("json_schema", '{"type":"poem"}', "Unsupported type"),
-        ("json_schema", "[1]", "should be an object"),
-        ("json_schema", '{"$ref":"#/nowhere"}', "Cannot find field nowhere"),
+        ("json_schema", '{"type":', "not valid JSON"),
+        ("json_schema", '{"type":"poem"}', "no JSON type"),
+        ("json_schema", "[1]", "allows anything"),
+        ("json_schema", '{"$ref":"#/nowhere"}', "points to nothing"),
     ],
 )
 def test_a_guide_that_does_not_compile_is_refused_with_the_reason(
@@ -163,7 +163,7 @@ def test_a_failed_step_ends_what_runs_and_the_engine_goes_on() -> None:
     running = start(engine, params(max_tokens=1_000))
     running.wait_for_tokens(3)
 
-    bad = finish(engine, guided("json_schema", '{"type":'))
+    bad = finish(engine, guided("regex", "[ab"))
     running.wait_for_end()
     after = finish(engine, params(max_tokens=5))
     engine.close(timeout_s=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""curl, as README.md prints it."""
+"""curl as a client: lists and streams."""
 
 import json
 import subprocess

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from concurrent.futures import Future
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ import openvino_genai
 from openvino import opset13 as ops
 
 from ..errors import InvalidRequest, Overloaded
+from ..json_grammar import UnsupportedSchemaError, schema_grammar
+from ..json_values import parse_json
 from ..request import Guide
 
 COMPILE_LIMIT_S: Final = 1.0
@@ -35,15 +38,28 @@ def structured_output(guide: Guide) -> Any:
     """OpenVINO's form of a guide."""
     config = openvino_genai.StructuredOutputConfig()
     match guide.kind:
-        case "json":
-            config.json_schema = '{"type":"object"}'
-        case "json_schema":
-            config.json_schema = guide.text
+        case "json" | "json_schema":
+            schema = '{"type":"object"}' if guide.kind == "json" else guide.text
+            grammar = _grammar_of(schema)
+            if grammar is None:
+                config.json_schema = schema
+            else:
+                config.grammar = grammar
         case "regex":
             config.regex = guide.text
         case "ebnf_grammar":
             config.grammar = guide.text
     return config
+
+
+@lru_cache(maxsize=256)
+def _grammar_of(schema: str) -> str | None:
+    """The schema's grammar, None for xgrammar's own; InvalidRequest when there is none."""
+    try:
+        return schema_grammar(parse_json(schema, _PARAM))
+    except (UnsupportedSchemaError, RecursionError) as error:
+        message = f"The JSON schema cannot be used: {error}."
+        raise InvalidRequest(message, param=_PARAM) from error
 
 
 class GrammarChecker:
@@ -63,6 +79,7 @@ class GrammarChecker:
         if len(guide.text) > MAX_GUIDE_CHARS:
             message = f"A guide may have at most {MAX_GUIDE_CHARS} characters."
             raise InvalidRequest(message, param=_PARAM, code="string_above_max_length")
+        structured_output(guide)  # refuses what no grammar enforces
         with self._lock:
             is_known, verdict = guide in self._verdicts, self._verdicts.get(guide)
         if not is_known:
