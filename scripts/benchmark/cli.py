@@ -90,7 +90,11 @@ def _measure_all(options: argparse.Namespace, repository: Path) -> None:
                 for number in range(options.rounds + 1)
             ][1:]
             steps = {step: middle([r[index] for r in rounds]) for index, step in enumerate(STEPS)}
-            print(render(f"{options.model}, {streams} streams of {options.tokens} tokens", steps))
+            print(
+                render(
+                    f"{options.model}, streams: {streams}, tokens of each: {options.tokens}", steps
+                )
+            )
 
 
 def _round(engine: EngineLoad, server: Serving, load: Load) -> tuple[Figures, Figures, Figures]:
