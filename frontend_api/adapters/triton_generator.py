@@ -56,10 +56,7 @@ async def _events(
         event = read_response(response.infer_response)
         if event is None:
             continue
-        if isinstance(event, Delta) and event.finish_reason is not None:
-            if event.finish_reason == "cancelled":  # not by us: then nobody would read on
-                raise ModelNotReady(LOST_MESSAGE)
-            num_unfinished -= 1
+        num_unfinished -= _has_ended(event)
         yield event
     if num_unfinished and "finish_reason" in signature.outputs:
         raise EngineFailed("The model ended its answer without finishing it.")
@@ -67,3 +64,12 @@ async def _events(
         # A stock ensemble does not say why it ended; its stream ends when the answer does.
         for index in range(request.n):
             yield Delta(index, "", 0, "stop")
+
+
+def _has_ended(event: Accepted | Delta) -> bool:
+    """Return whether a sequence ends with this; raises ModelNotReady if its model was unloaded."""
+    if isinstance(event, Accepted) or event.finish_reason is None:
+        return False
+    if event.finish_reason == "cancelled":  # not by us: then nobody would read on
+        raise ModelNotReady(LOST_MESSAGE)
+    return True
