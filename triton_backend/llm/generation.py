@@ -23,7 +23,6 @@ class Generation:
         self._lock = threading.Lock()
         self._inbox: deque[tuple[int, Delta]] = deque()
         self._handles: list[SequenceHandle] = []
-        self._num_ended = 0
 
     def start(self, engine: Engine, ids: Sequence[int], params: Sequence[SequenceParams]) -> None:
         """Submit all sequences; when one is refused, those before it are cancelled."""
@@ -43,11 +42,6 @@ class Generation:
     def is_finished(self) -> bool:
         """Whether every sequence has given its last reply."""
         return all(output.is_finished for output in self._outputs)
-
-    @property
-    def is_freed(self) -> bool:
-        """Whether the engine has ended every submitted sequence."""
-        return self._num_ended == len(self._handles)
 
     def take_replies(self) -> list[Reply]:
         """What the deltas so far amount to; RequestError when the engine failed."""
@@ -77,7 +71,6 @@ class Generation:
             with self._lock:
                 was_empty = not self._inbox
                 self._inbox.append((index, delta))
-                self._num_ended += delta.is_last
             if was_empty:
                 self._on_change()
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from .detokenizer import Detokenizer
 from .engines.protocol import Delta
 from .reply import Reply
 from .stops import StopFinder, StopMatch
-
-_NO_STOPS: Final = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class OutputSequence:
         self._index = index
         self._detokenizer = detokenizer
         self._options = options
-        self._stops = StopFinder(options.stop_words) if options.stop_words else _NO_STOPS
+        self._stops = StopFinder(options.stop_words) if options.stop_words else None
         self._text = [options.prefix] if options.prefix else []
         self._ids: list[int] = []
         self._log_probs: list[float] = []
