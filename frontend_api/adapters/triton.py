@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from frontend_api.adapters.triton_access import TritonAccess
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
 from frontend_api.adapters.triton_generator import TritonGenerator
@@ -23,12 +24,9 @@ class Triton:
         self._channel = TritonChannel(triton)
         self.catalogue = TritonCatalogue()
         self._watch = TritonWatch(self._channel, self.catalogue, streams, triton, models)
-        self.generator = TritonGenerator(
-            self._channel, self.catalogue, streams, on_lost=self._watch.doubt
-        )
-        self.tokenizing = TritonTasks(
-            self._channel, self.catalogue, streams, triton.queue_timeout_s, self._watch.doubt
-        )
+        access = TritonAccess(self._channel, self.catalogue, streams, self._watch.doubt)
+        self.generator = TritonGenerator(access)
+        self.tokenizing = TritonTasks(access, triton.queue_timeout_s)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

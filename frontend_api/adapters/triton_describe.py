@@ -82,6 +82,7 @@ def _description(name: str, text: str, signature: Signature) -> Description:
             inputs=signature.inputs,
             tool_format=_optional_text(engine.get("tool_format")),
             reasoning_format=_optional_text(engine.get("reasoning_format")),
+            opens_thinking=tuple(engine.get("opens_thinking", ())),
         )
         return Description(served, _process(engine.get("process")))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
-from frontend_api.adapters.triton_catalogue import TritonCatalogue
-from frontend_api.adapters.triton_channel import InferStream, OpenStreams, TritonChannel
+from frontend_api.adapters.triton_access import TritonAccess
+from frontend_api.adapters.triton_channel import InferStream
 from frontend_api.adapters.triton_errors import LOST_MESSAGE, failure
 from frontend_api.adapters.triton_wire import Signature, generate_request, read_response
-from frontend_api.domain.errors import BackendLost, EngineFailed, ModelNotReady
+from frontend_api.domain.errors import EngineFailed, ModelNotReady
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
 
 
 class TritonGenerator:
     """The Generator port on a Triton server."""
 
-    def __init__(
-        self,
-        channel: TritonChannel,
-        catalogue: TritonCatalogue,
-        streams: OpenStreams,
-        on_lost: Callable[[str], None],
-    ) -> None:
-        """Share these with the watch, which ends the streams of a dead model.
-
-        on_lost: told the model's name when a stream finds the connection broken.
-        """
-        self._channel = channel
-        self._catalogue = catalogue
-        self._streams = streams
-        self._on_lost = on_lost
+    def __init__(self, access: TritonAccess) -> None:
+        """Generate through this access."""
+        self._access = access
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Accepted | Delta, None]:
         """Yield what the model answers; see Generator."""
-        signature = self._catalogue.signature(request.model)
+        signature = self._access.catalogue.signature(request.model)
         message = generate_request(request, signature)
-        call = self._channel.stub.ModelStreamInfer()
-        with self._streams.opened(request.model, call) as stream:
-            try:
-                await stream.send(message)
-                async for event in _events(stream, request, signature):
-                    yield event
-            except BackendLost:
-                self._on_lost(request.model)
-                raise
+        with self._access.stream(request.model) as stream:
+            await stream.send(message)
+            async for event in _events(stream, request, signature):
+                yield event
 
 
 async def _events(

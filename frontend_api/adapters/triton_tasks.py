@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from frontend_api.adapters.triton_catalogue import TritonCatalogue
-from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_access import TritonAccess
 from frontend_api.adapters.triton_errors import failure
 from frontend_api.adapters.triton_wire import read_ids, read_text, task_request
-from frontend_api.domain.errors import BackendLost, EngineFailed, TimedOut, UnsupportedParameter
+from frontend_api.domain.errors import EngineFailed, TimedOut, UnsupportedParameter
 from frontend_api.domain.generation import ChatPrompt, GenerationRequest, Prompt, TokenPrompt
 
 
 class TritonTasks:
     """The Tokenizing port on a Triton server."""
 
-    def __init__(
-        self,
-        channel: TritonChannel,
-        catalogue: TritonCatalogue,
-        streams: OpenStreams,
-        timeout_s: float,
-        on_lost: Callable[[str], None],
-    ) -> None:
-        """Share these with the watch, which ends the streams of a dead model.
-
-        on_lost: told the model's name when a stream finds the connection broken.
-        """
-        self._channel = channel
-        self._catalogue = catalogue
-        self._streams = streams
+    def __init__(self, access: TritonAccess, timeout_s: float) -> None:
+        """Ask through this access; each answer may take `timeout_s`."""
+        self._access = access
         self._timeout_s = timeout_s
-        self._on_lost = on_lost
 
     async def tokenize(self, model: str, prompt: Prompt) -> Sequence[int]:
         """Return the prompt's ids; see Tokenizing."""
@@ -50,7 +36,7 @@ class TritonTasks:
     async def _run(self, asked: GenerationRequest, task: str, output: str) -> Any:
         """Return the one response; its failures name the fields of `asked`."""
         model = asked.model
-        if not self._catalogue.signature(model).can_describe:
+        if not self._access.catalogue.signature(model).can_describe:
             message = f"The model `{model}` has no tokenizer that can be asked."
             raise UnsupportedParameter(message, param="model")
         message = task_request(model, task, asked.prompt, output)
@@ -59,13 +45,9 @@ class TritonTasks:
                 return await self._ask(asked, message)
         except TimeoutError as exc:
             raise TimedOut("The model took too long to answer.") from exc
-        except BackendLost:
-            self._on_lost(model)
-            raise
 
     async def _ask(self, asked: GenerationRequest, message: Any) -> Any:
-        call = self._channel.stub.ModelStreamInfer()
-        with self._streams.opened(asked.model, call) as stream:
+        with self._access.stream(asked.model) as stream:
             await stream.send(message)
             answer = None
             while (response := await stream.read()) is not None:

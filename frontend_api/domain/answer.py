@@ -6,6 +6,7 @@ the tool calls. Both are left out where they cannot find anything: then all text
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,12 +32,16 @@ from frontend_api.domain.tool_calls_base import new_call_id
 
 @dataclass(frozen=True, slots=True)
 class AnswerRules:
-    """What to look for in a model's text; by default nothing."""
+    """What to look for in a model's text; by default nothing.
+
+    starts_inside: the prompt has opened the reasoning already.
+    """
 
     has_reasoning: bool = False
     tool_format: str | None = None
     tool_use: ToolUse | None = None
     new_call_id: Callable[[], str] = new_call_id
+    starts_inside: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -53,6 +58,7 @@ def answer_rules(request: GenerationRequest, model: ServedModel) -> AnswerRules:
         has_reasoning=model.reasoning_format is not None and request.guide is None,
         tool_format=model.tool_format,
         tool_use=request.tool_use,
+        starts_inside=_enable_thinking(request.prompt) in model.opens_thinking,
     )
 
 
@@ -77,7 +83,9 @@ class AnswerReader:
         self.reasoning_tokens = 0
         self.is_cut_short = False
         self._use = rules.tool_use
-        self._reasoning = ReasoningParser() if rules.has_reasoning else None
+        self._reasoning = (
+            ReasoningParser(starts_inside=rules.starts_inside) if rules.has_reasoning else None
+        )
         self._calls = _open_calls(rules)
         self._num_calls = 0
         self._has_reasoned = False
@@ -145,6 +153,11 @@ class AnswerReader:
         if reason == "stop" and self._num_calls and not is_named:
             return "tool_calls"
         return reason
+
+
+def _enable_thinking(prompt: ChatPrompt) -> object:
+    """Return what the client sets this variable of the template to; None when it does not."""
+    return json.loads(prompt.template_kwargs or "{}").get("enable_thinking")
 
 
 def _open_calls(rules: AnswerRules) -> ToolCallParser | None:

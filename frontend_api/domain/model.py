@@ -18,6 +18,8 @@ class ServedModel:
 
     `capabilities` is None for a model that cannot describe itself (a stock
     ensemble): then the inputs it declares decide.
+    opens_thinking: the values of the chat template's `enable_thinking` (None: not given) with
+    which the prompt itself opens the reasoning, so that an answer begins inside it.
     """
 
     name: str
@@ -29,6 +31,7 @@ class ServedModel:
     inputs: frozenset[str] = frozenset()
     tool_format: str | None = None
     reasoning_format: str | None = None
+    opens_thinking: tuple[bool | None, ...] = ()
     state: ModelState = "ready"
     reason: str = ""
 
@@ -76,7 +79,7 @@ def _require_formats(request: GenerationRequest, model: ServedModel) -> None:
             # A guide lets nothing through but what it describes, so never a call.
             raise unsupported(request.client_name("response_format"), model.name)
     if request.reasoning_effort not in (None, "none") and model.reasoning_format is None:
-        raise unsupported("reasoning_effort", model.name)
+        raise unsupported(request.client_name("reasoning_effort"), model.name)
 
 
 def unsupported(param: str, model_name: str) -> UnsupportedParameter:

@@ -9,7 +9,6 @@ Rules:
   neither): it is dropped. All other text is delivered, an unclosed block's too, as reasoning.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from frontend_api.domain.answer_pieces import Content, Reasoning, ReasoningPiece
@@ -88,14 +87,3 @@ class ReasoningParser(SteppedParser[ReasoningPiece]):
         if text:
             is_thought = self._step in (self._block_start, self._reasoning)
             self._out.append(Reasoning(text) if is_thought else Content(text))
-
-
-def split_reasoning(text: str, *, starts_inside: bool = False) -> tuple[str, str]:
-    """Return a complete answer's reasoning and content; each "" where there is none."""
-    parser = ReasoningParser(starts_inside=starts_inside)
-    pieces = [*parser.push(text), *parser.finish()]
-    return _text_of(pieces, Reasoning), _text_of(pieces, Content)
-
-
-def _text_of(pieces: Iterable[ReasoningPiece], kind: type[ReasoningPiece]) -> str:
-    return "".join(piece.text for piece in pieces if isinstance(piece, kind))

@@ -19,6 +19,7 @@ from scripts.demo.export import ENGINE_FILES, WEIGHT_FILES, hashes, reference_id
 from scripts.demo.recipe import RECIPE
 from scripts.demo.tokenizer import VOCAB_SIZE
 from scripts.demo.training import Progress
+from triton_backend.llm.engines.openvino import CAPABILITIES
 
 CHECK_TOKENS: Final = 64
 CHECK_QUESTIONS: Final = (
@@ -40,25 +41,6 @@ max_batch_size: 1
 model_transaction_policy { decoupled: true }
 instance_group [ { kind: KIND_CPU, count: 1 } ]
 """
-
-# What the openvino engine can do with any model.
-CAPABILITIES: Final = (
-    "n",
-    "seed",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "min_tokens",
-    "ignore_eos",
-    "log_probs",
-    "json",
-    "json_schema",
-    "regex",
-    "ebnf_grammar",
-    "prefix_cache",
-)
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,7 @@ def _manifest(folder: Path, shipment: Shipment) -> dict[str, object]:
     tokenizer = Tokenizer.from_file(str(folder / "1" / "tokenizer.json"))
     return {
         "engine": "openvino",
-        "capabilities": list(CAPABILITIES),
+        "capabilities": sorted(CAPABILITIES),
         "context_length": RECIPE.context_length,
         "eos_token_ids": [tokenizer.token_to_id(TURN_END), tokenizer.token_to_id(TEXT_END)],
         "chat_template": "chat_template.jinja",
@@ -135,7 +117,7 @@ def _manifest(folder: Path, shipment: Shipment) -> dict[str, object]:
                 for name, digest in hashes(folder / "weights", WEIGHT_FILES).items()
             },
         },
-        "options": {"cache_size_gb": 1, "max_num_batched_tokens": 2048, "max_num_seqs": 64},
+        "options": {"cache_size_gb": 1, "max_num_seqs": 64},
     }
 
 

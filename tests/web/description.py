@@ -111,7 +111,20 @@ class Description:
 
 
 def stream_events(body: bytes) -> list[object]:
-    """Return the JSON of a stream's events; demands that `[DONE]` ends it."""
-    lines = [line for line in body.decode().split("\n\n") if line and not line.startswith(":")]
-    assert lines[-1] == "data: [DONE]", lines[-1]
-    return [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    """Return the JSON of a stream's events; demands that its last one ends it."""
+    blocks = [block for block in body.decode().split("\n\n") if block and block[0] != ":"]
+    if blocks[0].startswith("event: "):
+        return _named_events(blocks)
+    assert blocks[-1] == "data: [DONE]", blocks[-1]
+    return [json.loads(block.removeprefix("data: ")) for block in blocks[:-1]]
+
+
+def _named_events(blocks: list[str]) -> list[object]:
+    """Return the JSON of the events of a response, which have their type twice."""
+    events = []
+    for block in blocks:
+        name, data = block.split("\n")
+        events.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {events[-1]['type']}"
+    assert "response" in events[-1], events[-1]
+    return events

@@ -117,7 +117,9 @@ async def test_a_model_that_cannot_stream_is_not_ours() -> None:
 async def test_tool_and_reasoning_format_come_from_the_model() -> None:
     fake = FakeTriton()
     fake.description |= {"tool_format": "hermes", "reasoning_format": None}
+    fake.description |= {"opens_thinking": [None, True]}
     async with ready(fake) as triton:
         (model,) = triton.catalogue.listed()
 
     assert (model.tool_format, model.reasoning_format) == ("hermes", None)
+    assert model.opens_thinking == (None, True)

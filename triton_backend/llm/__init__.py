@@ -10,6 +10,7 @@ The way of a request, one module each:
     generation        deltas of n sequences → replies  (postprocessing, detokenizer, stops)
     exchange          one request and what its client is to be told
     delivery          the one thread that sends and notices clients that left (reply)
+    backlog           what the other threads have to do while the engine's computes
     metrics           the engine's figures
 
 Threads: Triton's own (accept), four that admit, the engine's, and delivery's. Only `model`

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from .backlog import Backlog
+
 # A cancelled request must free its sequence in 250 ms.
 CANCEL_POLL_S: Final = 0.1
 _LOG: Final = logging.getLogger(__name__)
@@ -42,10 +44,14 @@ class Deliverable(Protocol):
 
 
 class Delivery:
-    """Owns the sending thread; `on_poll` runs on it, ten times a second."""
+    """Owns the sending thread; `on_poll` runs on it, ten times a second.
 
-    def __init__(self, on_poll: Callable[[], None]) -> None:
+    backlog: what is announced and not yet sent is counted there.
+    """
+
+    def __init__(self, on_poll: Callable[[], None], backlog: Backlog) -> None:
         self._on_poll = on_poll
+        self._backlog = backlog
         self._news: queue.SimpleQueue[Deliverable | None] = queue.SimpleQueue()
         self._live: dict[Deliverable, None] = {}
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
@@ -62,6 +68,7 @@ class Delivery:
 
     def announce(self, request: Deliverable) -> None:
         """Have the request's news sent; callable from any thread."""
+        self._backlog.add()
         self._news.put(request)
 
     def close(self, timeout_s: float) -> None:
@@ -80,6 +87,7 @@ class Delivery:
                 if request is None:
                     break
                 self._deliver(request)
+                self._backlog.done()
             if time.monotonic() >= next_poll:
                 self._poll()
                 next_poll = time.monotonic() + CANCEL_POLL_S

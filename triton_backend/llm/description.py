@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -13,13 +14,15 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
 
 
-def describe(manifest: EngineManifest) -> str:
-    """The manifest as JSON, and `process`, by which a client on this machine can watch us.
+def describe(manifest: EngineManifest, opens_thinking: Sequence[bool | None]) -> str:
+    """The manifest as JSON, and what only the running model can say.
 
+    opens_thinking: see thinking.py. process: by it a client on this machine can watch us;
     Triton 2.51 takes a second to see that a model's process is dead and never ends its streams.
     """
     process = {"namespace": _namespace(), "pid": os.getpid()}
-    return json.dumps(asdict(manifest) | {"process": process})
+    found = {"opens_thinking": list(opens_thinking), "process": process}
+    return json.dumps(asdict(manifest) | found)
 
 
 @cache

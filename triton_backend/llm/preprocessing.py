@@ -11,6 +11,7 @@ from .engines.protocol import SequenceParams
 from .errors import InvalidRequest
 from .manifest import EngineManifest
 from .request import ChatPrompt, GenerationRequest, Prompt, TextPrompt, TokenPrompt
+from .thinking import opens_thinking
 from .tokenizer import Tokenizer
 
 # Tokenizing takes about 0.3 s per million characters; the longest context needs fewer.
@@ -36,6 +37,9 @@ class Preprocessor:
         self._manifest = manifest
         self._tokenizer = tokenizer
         self._template = template
+        self.opens_thinking = (
+            opens_thinking(template) if template and manifest.reasoning_format else ()
+        )
 
     def refuse_unsupported(self, request: GenerationRequest) -> None:
         """Raise InvalidRequest (unsupported_parameter) for what this engine cannot do."""

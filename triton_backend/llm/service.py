@@ -8,10 +8,11 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from .backlog import Backlog
 from .contract import Tensor
 from .delivery import Delivery
 from .description import describe
@@ -36,12 +37,13 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What a version folder holds, opened."""
+    """What a version folder holds, opened; the engine makes room for what `backlog` counts."""
 
     manifest: EngineManifest
     tokenizer: Tokenizer
     preprocessor: Preprocessor
     engine: Engine
+    backlog: Backlog = field(default_factory=Backlog)
 
 
 def open_model(folder: Path) -> ServedModel:
@@ -49,7 +51,9 @@ def open_model(folder: Path) -> ServedModel:
     manifest = read_manifest(folder)
     tokenizer = open_tokenizer(folder)
     preprocessor = open_preprocessor(folder, manifest, tokenizer)
-    return ServedModel(manifest, tokenizer, preprocessor, open_engine(folder, manifest))
+    backlog = Backlog()
+    engine = open_engine(folder, manifest, backlog)
+    return ServedModel(manifest, tokenizer, preprocessor, engine, backlog)
 
 
 class Service:
@@ -59,8 +63,9 @@ class Service:
         self, model: ServedModel, max_waiting: int, on_stats: Callable[[EngineStats], None]
     ) -> None:
         self._model = model
+        self._description = describe(model.manifest, model.preprocessor.opens_thinking)
         self._max_sequences = model.engine.stats().max_running + max_waiting
-        self._delivery = Delivery(lambda: on_stats(model.engine.stats()))
+        self._delivery = Delivery(lambda: on_stats(model.engine.stats()), model.backlog)
         self._admission = ThreadPoolExecutor(_ADMISSION_THREADS, "admission")
         self._submission = threading.Lock()
 
@@ -77,13 +82,22 @@ class Service:
         if self._delivery.num_live > self._max_sequences + _MAX_IN_ADMISSION:
             exchange.fail(_overloaded())
             return
-        self._admission.submit(self._admit, exchange, tensors, wanted)
+        self._model.backlog.add()
+        self._admission.submit(self._admit_counted, exchange, tensors, wanted)
 
     def close(self, timeout_s: float) -> None:
         """Cancel what runs, send the last responses and stop all threads, about in this time."""
         self._admission.shutdown(wait=False, cancel_futures=True)
         self._model.engine.close(timeout_s)
         self._delivery.close(timeout_s)
+
+    def _admit_counted(
+        self, exchange: Exchange, tensors: Mapping[str, Tensor], wanted: Collection[str]
+    ) -> None:
+        try:
+            self._admit(exchange, tensors, wanted)
+        finally:
+            self._model.backlog.done()
 
     def _admit(
         self, exchange: Exchange, tensors: Mapping[str, Tensor], wanted: Collection[str]
@@ -111,7 +125,7 @@ class Service:
             case "describe":
                 if not self._model.engine.is_alive:
                     raise EngineFailed("The engine has stopped.")
-                exchange.answer(Reply(text=describe(self._model.manifest)))
+                exchange.answer(Reply(text=self._description))
 
     def _generate(
         self, exchange: Exchange, request: GenerationRequest, wanted: Collection[str]

@@ -12,6 +12,7 @@ from tests.unit.backend.fakes import PATIENCE_S, FakeEngine, FakeStream
 from tests.unit.backend.test_chat_template import CHATML
 from tests.unit.backend.test_manifest import MANIFEST
 from tests.unit.backend.tokenizers_made import byte_level_json
+from triton_backend.llm.backlog import Backlog
 from triton_backend.llm.chat_template import ChatTemplate
 from triton_backend.llm.contract import OUTPUTS
 from triton_backend.llm.engines.protocol import Delta, EngineStats
@@ -31,7 +32,8 @@ class Served:
         self.engine = FakeEngine(max_running=2)
         self.stats: list[EngineStats] = []
         preprocessor = Preprocessor(manifest, TOKENIZER, ChatTemplate(CHATML))
-        model = ServedModel(manifest, TOKENIZER, preprocessor, self.engine)
+        self.backlog = Backlog()
+        model = ServedModel(manifest, TOKENIZER, preprocessor, self.engine, self.backlog)
         self.service = Service(model, max_waiting, self.stats.append)
 
     def ask(self, **values: Value) -> FakeStream:
@@ -247,6 +249,7 @@ def test_describe_answers_the_manifest_while_the_engine_lives(served: Served) ->
     dead.wait_for_end()
 
     assert json.loads(alive.text)["context_length"] == MANIFEST.context_length
+    assert json.loads(alive.text)["opens_thinking"] == []
     assert isinstance(dead.error, EngineFailed)
 
 
@@ -278,3 +281,19 @@ def test_describe_does_not_wait_behind_requests_being_admitted() -> None:
 
     assert is_still_blocked
     assert probe.error is None
+
+
+def test_admissions_and_announcements_are_backlog_until_they_are_done(served: Served) -> None:
+    gate = threading.Event()
+    served.engine.check_gate = gate
+    stream = served.ask(stream=True)
+
+    in_admission = served.backlog.count
+    gate.set()
+    sequence = served.engine.next_submitted()
+    sequence.sink(Delta(ids_of("a"), finish="length"))
+    stream.wait_for_end()
+    served.service.close(timeout_s=5)
+
+    assert in_admission == 1
+    assert served.backlog.count == 0

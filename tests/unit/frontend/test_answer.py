@@ -1,5 +1,7 @@
 """One choice read from its deltas, however they are cut."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,23 @@ def test_only_chats_that_are_not_guided_are_looked_into() -> None:
     assert not answer_rules(chat, MODEL).is_plain
     assert answer_rules(guided, MODEL).is_plain
     assert answer_rules(text, MODEL).is_plain
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "pieces"),
+    [
+        ("", [Reasoning("hm"), Content("Yes")]),
+        ('{"enable_thinking":true}', [Reasoning("hm"), Content("Yes")]),
+        ('{"enable_thinking":false}', [Content("hm</think>Yes")]),
+        ('{"enable_thinking":["?"]}', [Content("hm</think>Yes")]),
+    ],
+)
+def test_an_answer_begins_inside_the_reasoning_that_the_prompt_opened(
+    kwargs: str, pieces: list[Piece]
+) -> None:
+    model = replace(MODEL, opens_thinking=(None, True))
+    asked = GenerationRequest(model="m", prompt=ChatPrompt((), template_kwargs=kwargs))
+
+    reader = AnswerReader(answer_rules(asked, model))
+
+    assert read(reader, ["hm</th", "ink>Yes"]) == pieces

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from frontend_api.domain.answer_pieces import Content, Piece, Reasoning
-from frontend_api.domain.reasoning import ReasoningParser, split_reasoning
+from frontend_api.domain.reasoning import ReasoningParser
 from tests.unit.frontend.parsing import (
     PLACES,
     content_of,
@@ -101,12 +101,6 @@ def test_reasoning_is_delivered_as_it_comes() -> None:
     pushed = [parser.push(delta) for delta in ("<think>\n", "Let", " me", " see", "\n</", "think>")]
 
     assert pushed == [[], [Reasoning("Let")], [Reasoning(" me")], [Reasoning(" see")], [], []]
-
-
-def test_a_complete_answer_is_split_in_two() -> None:
-    assert split_reasoning("<think>\nHm.\n</think>\n\nYes") == ("Hm.", "Yes")
-    assert split_reasoning("Hm.</think>Yes", starts_inside=True) == ("Hm.", "Yes")
-    assert split_reasoning("Yes") == ("", "Yes")
 
 
 def test_four_times_the_text_is_four_times_the_work() -> None:

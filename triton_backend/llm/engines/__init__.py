@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+from ..backlog import Backlog
 from ..errors import LoadError
 from ..manifest import EngineManifest
 from .protocol import Engine
 
 
-def open_engine(folder: Path, manifest: EngineManifest) -> Engine:
-    """The engine a version folder's manifest names, ready to run; LoadError otherwise."""
+def open_engine(folder: Path, manifest: EngineManifest, backlog: Backlog | None = None) -> Engine:
+    """The engine a version folder's manifest names, ready to run; LoadError otherwise.
+
+    backlog: what other threads of this process have to do, for engines that must make room.
+    """
     name = folder.parent.name
-    engine = _open(folder, manifest)
+    engine = _open(folder, manifest, backlog)
     missing = sorted(set(manifest.capabilities) - engine.capabilities)
     if missing:
         engine.close(timeout_s=5)
@@ -21,13 +25,13 @@ def open_engine(folder: Path, manifest: EngineManifest) -> Engine:
     return engine
 
 
-def _open(folder: Path, manifest: EngineManifest) -> Engine:
+def _open(folder: Path, manifest: EngineManifest, backlog: Backlog | None) -> Engine:
     # Imported when needed: each engine's library is large and may not be installed.
     match manifest.engine:
         case "openvino":
             from .openvino import open_openvino_engine  # noqa: PLC0415
 
-            return open_openvino_engine(folder, manifest)
+            return open_openvino_engine(folder, manifest, backlog)
         case "simulated":
             from .simulated import open_simulated_engine  # noqa: PLC0415
 
