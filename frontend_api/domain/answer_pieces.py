@@ -59,7 +59,10 @@ P = TypeVar("P", bound=Piece)
 
 def merged(pieces: Iterable[P]) -> list[P]:
     """Return the pieces with neighbours that continue each other joined into one."""
-    return [_joined(list(run)) for _, run in groupby(pieces, key=_stream_of)]
+    found = list(pieces)
+    if len(found) < 2:  # noqa: PLR2004 - a stream's usual case, once for each token
+        return found
+    return [_joined(list(run)) for _, run in groupby(found, key=_stream_of)]
 
 
 def _stream_of(piece: Piece) -> tuple[type[Piece], int]:

@@ -2,10 +2,12 @@
 
 ServiceError
 ├── BadRequest 400 ── UnsupportedParameter, ContextTooLong
+├── Unauthenticated 401 ── WrongKey · Forbidden 403
 ├── NotFound 404 ── ModelNotFound
 ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413
+├── Conflict 409 · KeyReused 422 · LimitReached 429
 ├── RequestCancelled 499
-├── Unavailable 503 ── ModelNotReady, BackendLost, Overloaded, ShuttingDown
+├── Unavailable 503 ── ModelNotReady, BackendLost, Overloaded, ShuttingDown, StoreLost
 ├── TimedOut 504
 └── InternalFault 500 ── EngineFailed
 `message` is for people, `code` for programs; neither ever holds exception text, a path or a prompt.
@@ -72,6 +74,40 @@ class ContextTooLong(BadRequest):
     default_code = "context_length_exceeded"
 
 
+class Unauthenticated(ServiceError):
+    """No API key came with the request."""
+
+    status = 401
+    type = "invalid_request_error"
+
+    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+        """Say it in OpenAI's words."""
+        super().__init__(
+            message
+            or "You didn't provide an API key. You need to provide your API key in an"
+            " Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+            code=code,
+        )
+
+
+class WrongKey(Unauthenticated):
+    """The API key is unknown, wrong, expired or revoked; which one is not told."""
+
+    default_code = "invalid_api_key"
+
+    def __init__(self, masked_key: str) -> None:
+        """Say it in OpenAI's words, with what may be shown of the key."""
+        super().__init__(f"Incorrect API key provided: {masked_key}.")
+
+
+class Forbidden(ServiceError):
+    """The API key, or the page that asks, may not do this."""
+
+    status = 403
+    type = "invalid_request_error"
+    default_code = "insufficient_permissions"
+
+
 class NotFound(ServiceError):
     """There is nothing under that address or name."""
 
@@ -99,6 +135,30 @@ class BodyTooSlow(ServiceError):
     status = 408
     type = "invalid_request_error"
     default_code = "request_timeout"
+
+
+class Conflict(ServiceError):
+    """Somebody else changed it first: look at it again."""
+
+    status = 409
+    type = "invalid_request_error"
+    default_code = "conflict"
+
+
+class KeyReused(ServiceError):
+    """An idempotency key came a second time, with another request."""
+
+    status = 422
+    type = "invalid_request_error"
+    default_code = "idempotency_key_reused"
+
+
+class LimitReached(ServiceError):
+    """The owner has as many of these as the server keeps."""
+
+    status = 429
+    type = "invalid_request_error"
+    default_code = "limit_reached"
 
 
 class RequestCancelled(ServiceError):
@@ -147,6 +207,12 @@ class ShuttingDown(Unavailable):
     """This server is stopping."""
 
     default_code = "shutting_down"
+
+
+class StoreLost(Unavailable):
+    """The database with the sessions does not answer."""
+
+    default_code = "store_unavailable"
 
 
 class TimedOut(ServiceError):
