@@ -3,67 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from quart import Quart, request
 
+from frontend_api.service.callers import PermittedModels
+from frontend_api.service.copies import Copies
 from frontend_api.service.generations import Generations
+from frontend_api.service.histories import Histories
+from frontend_api.service.idempotency import Idempotency, Patience
+from frontend_api.service.key_checks import KeyChecks
+from frontend_api.service.keys import Keys, static_keys
 from frontend_api.service.requests import Requests
+from frontend_api.service.responses import Responses
+from frontend_api.service.sessions import Sessions
+from frontend_api.service.titles import Titles
 from frontend_api.service.tokens import Tokens
+from frontend_api.settings import Settings
 from frontend_api.web.completions import completion_routes
 from frontend_api.web.connection import HttpConnection
+from frontend_api.web.conversation_extras import (
+    IMPORT_PATH,
+    conversation_branch_routes,
+    conversation_copy_routes,
+    conversation_search_routes,
+)
+from frontend_api.web.conversations import conversation_item_routes, conversation_routes
 from frontend_api.web.docs import docs_routes
 from frontend_api.web.errors import install_error_handlers
+from frontend_api.web.guard import install_guard
+from frontend_api.web.idempotency import install_idempotency
+from frontend_api.web.key_admin import key_routes
 from frontend_api.web.models import model_routes
 from frontend_api.web.openapi import openapi_routes
-from frontend_api.web.original import Handler, original_routes
+from frontend_api.web.original import Handler, OpenAiHandlers, original_routes
 from frontend_api.web.original_models import original_model_routes
+from frontend_api.web.original_sessions import original_session_routes
 from frontend_api.web.original_socket import original_socket_routes
+from frontend_api.web.original_turns import OriginalTurns
 from frontend_api.web.requests import request_routes
+from frontend_api.web.response_socket import response_socket_routes
+from frontend_api.web.responses import response_routes
 from frontend_api.web.scope import AsgiApp, RequestScope, record_of
+from frontend_api.web.sized_request import sized_request
 from frontend_api.web.socket_connection import WRITE_TIMEOUT_KEY, SocketConnection
 from frontend_api.web.status import status_routes
 from frontend_api.web.tokens import token_routes
 from frontend_api.wiring import Wiring
 
 
+@dataclass(frozen=True, slots=True)
+class _UseCases:
+    """What the routes call."""
+
+    generations: Generations
+    responses: Responses
+    sessions: Sessions
+    copies: Copies
+    titles: Titles
+    idempotency: Idempotency
+    requests: Requests
+    tokens: Tokens
+
+
 def create_app(wiring: Wiring) -> Quart:
     """Return an application that opens what it needs at start-up and closes it at the end."""
     settings = wiring.settings
-    generations = Generations(wiring.catalogue, wiring.generator, wiring.telemetry, settings.triton)
-    app = Quart("frontend_api", static_folder=None)
-    # A doubled slash is another address: no redirect, whose body would not be the error object.
-    app.url_map.merge_slashes = False
-    app.asgi_http_class = HttpConnection
-    app.asgi_websocket_class = SocketConnection
-    app.config.update(
-        MAX_CONTENT_LENGTH=settings.limits.max_body_bytes,
-        BODY_TIMEOUT=settings.server.body_timeout_s,
-        RESPONSE_TIMEOUT=None,
-    )
-    app.config[WRITE_TIMEOUT_KEY] = settings.server.write_timeout_s
-    app.extensions["generations"] = generations
+    static = static_keys(settings.security.api_keys)
+    checks = KeyChecks(wiring.store, wiring.clock, static)
+    use = _use_cases(wiring)
+    app = _bare_app(settings)
+    app.extensions["generations"] = use.generations
     install_error_handlers(app)
-    app.register_blueprint(completion_routes(generations, settings, wiring.clock))
-    app.register_blueprint(model_routes(generations))
-    app.register_blueprint(
-        status_routes(generations, wiring.telemetry, settings.observability, wiring.clock)
-    )
-    app.register_blueprint(token_routes(Tokens(wiring.catalogue, wiring.tokenizing)))
-    _add_original_dialect(app, generations, wiring)
-    requests = Requests(generations, wiring.peers)
-    app.register_blueprint(request_routes(requests))
-    app.register_blueprint(openapi_routes())
-    app.register_blueprint(docs_routes())
+    _add_routes(app, use, wiring)
+    _add_original_dialect(app, use, wiring)
+    app.register_blueprint(key_routes(Keys(wiring.store, wiring.clock, static, checks)))
 
     @app.before_request
     async def name_route() -> None:
         if request.url_rule is not None:
             record_of(cast(Mapping[str, object], request.scope)).route = request.url_rule.rule
 
+    install_guard(app, checks, settings)
+    # After the guard, which tells owners apart.
+    install_idempotency(app, use.idempotency)
+
     @app.while_serving
     async def run() -> AsyncGenerator[None, None]:
-        async with wiring.running(), wiring.peers.listening(requests.act_here):
+        async with (
+            wiring.running(),
+            wiring.store.running(),
+            wiring.peers.listening(use.requests.act_here),
+            use.responses.running(),
+            use.titles.running(),
+        ):
             yield
 
     guarded = RequestScope(
@@ -73,14 +107,83 @@ def create_app(wiring: Wiring) -> Quart:
     return app
 
 
-def _add_original_dialect(app: Quart, generations: Generations, wiring: Wiring) -> None:
+def _bare_app(settings: Settings) -> Quart:
+    """Return Quart with our connections and limits, without routes."""
+    app = Quart("frontend_api", static_folder=None)
+    # A doubled slash is another address: no redirect, whose body would not be the error object.
+    app.url_map.merge_slashes = False
+    app.request_class = sized_request({IMPORT_PATH: settings.limits.max_import_bytes})
+    app.asgi_http_class = HttpConnection
+    app.asgi_websocket_class = SocketConnection
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.limits.max_body_bytes,
+        BODY_TIMEOUT=settings.server.body_timeout_s,
+        RESPONSE_TIMEOUT=None,
+    )
+    app.config[WRITE_TIMEOUT_KEY] = settings.server.write_timeout_s
+    return app
+
+
+def _use_cases(wiring: Wiring) -> _UseCases:
+    settings, store, clock = wiring.settings, wiring.store, wiring.clock
+    catalogue = PermittedModels(wiring.catalogue)
+    generations = Generations(catalogue, wiring.generator, wiring.telemetry, settings.triton)
+    titles = Titles(generations, store, clock, is_enabled=settings.store.title_by_model)
+    responses = Responses(
+        generations,
+        store,
+        wiring.tokenizing,
+        clock=clock,
+        settings=settings,
+        on_end=titles.answered,
+    )
+    sessions = Sessions(store, clock, settings.limits, responses.stop_session)
+    patience = Patience(settings.limits.idempotency_ttl_seconds, settings.triton.total_timeout_s)
+    return _UseCases(
+        generations=generations,
+        responses=responses,
+        sessions=sessions,
+        copies=Copies(sessions, store, clock),
+        titles=titles,
+        idempotency=Idempotency(store, clock, patience),
+        requests=Requests(generations, wiring.peers),
+        tokens=Tokens(catalogue, wiring.tokenizing),
+    )
+
+
+def _add_routes(app: Quart, use: _UseCases, wiring: Wiring) -> None:
+    settings, clock = wiring.settings, wiring.clock
+    app.register_blueprint(completion_routes(use.generations, use.responses, settings, clock))
+    app.register_blueprint(model_routes(use.generations))
+    app.register_blueprint(
+        status_routes(
+            use.generations, wiring.store, wiring.telemetry, settings.observability, clock
+        )
+    )
+    find_item, server = use.sessions.item, settings.server
+    app.register_blueprint(response_routes(use.responses, find_item, server))
+    app.register_blueprint(response_socket_routes(use.responses, find_item, server))
+    app.register_blueprint(conversation_routes(use.sessions))
+    app.register_blueprint(conversation_item_routes(use.sessions))
+    app.register_blueprint(conversation_branch_routes(use.sessions, use.copies))
+    app.register_blueprint(conversation_search_routes(use.sessions))
+    app.register_blueprint(conversation_copy_routes(use.copies))
+    app.register_blueprint(token_routes(use.tokens))
+    app.register_blueprint(request_routes(use.requests))
+    app.register_blueprint(openapi_routes())
+    app.register_blueprint(docs_routes())
+
+
+def _add_original_dialect(app: Quart, use: _UseCases, wiring: Wiring) -> None:
     """Add its routes; bodies for OpenAI go to the routes that are there already."""
     chat, text = (
         cast(Handler, app.view_functions[f"completions.{name}"])
         for name in ("create_chat_completion", "create_completion")
     )
-    app.register_blueprint(original_model_routes(generations))
-    app.register_blueprint(original_routes(generations, wiring.settings, chat, text))
-    app.register_blueprint(
-        original_socket_routes(generations, wiring.telemetry, wiring.settings.server)
-    )
+    histories = Histories(use.sessions)
+    turns = OriginalTurns(use.generations, use.responses, histories)
+    openai = OpenAiHandlers(chat, text)
+    app.register_blueprint(original_model_routes(use.generations))
+    app.register_blueprint(original_session_routes(use.sessions, histories))
+    app.register_blueprint(original_routes(use.generations, turns, wiring.settings, openai))
+    app.register_blueprint(original_socket_routes(turns, wiring.telemetry, wiring.settings))

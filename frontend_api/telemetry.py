@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from frontend_api.domain.generation import Usage
+from frontend_api.domain.keys import without_keys
 
 # From a cached answer on a GPU to a long queue on a laptop.
 LATENCY_BUCKETS_S: Final = (
@@ -115,6 +117,7 @@ ASKED_FOR: Final = {
     "/chat/completions": "chat_completions",
     "/v1/chat/completions": "chat_completions",
     "/chat/ws": "chat_completions",
+    "/chat/history/<session_id>": "history",
 }
 
 
@@ -263,8 +266,27 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def configure_logging(level: str, log_format: str) -> None:
-    """Send our log lines and those of the libraries to stderr, in one format."""
+def redacting(
+    renderer: structlog.typing.Processor, secrets: Sequence[str]
+) -> structlog.typing.Processor:
+    """Return the renderer with every key, and each of these secrets, hidden in what it writes."""
+
+    def render(
+        logger: structlog.typing.WrappedLogger, name: str, event: structlog.typing.EventDict
+    ) -> str:
+        line = str(renderer(logger, name, event))
+        for secret in secrets:
+            line = line.replace(secret, "***")
+        return without_keys(line)
+
+    return render
+
+
+def configure_logging(level: str, log_format: str, secrets: Sequence[str] = ()) -> None:
+    """Send our log lines and those of the libraries to stderr, in one format.
+
+    secrets: what must not be in them, beside what looks like a key.
+    """
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
@@ -283,7 +305,9 @@ def configure_logging(level: str, log_format: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processor=redacting(renderer, secrets)
+        )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Its own lines at INFO say when a worker starts and stops; ours say the same.

@@ -8,10 +8,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from frontend_api.adapters.mongo import MongoStore
+from frontend_api.adapters.mongo_driver import MongoAddress
+from frontend_api.adapters.sqlite import SqliteStore
 from frontend_api.adapters.triton import Triton
 from frontend_api.adapters.worker_peers import NoPeers, WorkerPeers
-from frontend_api.ports import Clock, Generator, ModelCatalogue, Peers, Tokenizing
-from frontend_api.settings import Settings
+from frontend_api.ports import Clock, Generator, ModelCatalogue, Peers, Store, Tokenizing
+from frontend_api.settings import Settings, StoreSettings
 from frontend_api.telemetry import Telemetry
 
 
@@ -29,12 +32,16 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Everything the application is handed; `running` opens and closes what needs it."""
+    """Everything the application is handed.
+
+    The application opens `store` and `peers` itself; `running` opens and closes all else.
+    """
 
     settings: Settings
     catalogue: ModelCatalogue
     generator: Generator
     tokenizing: Tokenizing
+    store: Store
     telemetry: Telemetry = field(default_factory=Telemetry)
     peers: Peers = field(default_factory=NoPeers)
     clock: Clock = field(default_factory=SystemClock)
@@ -49,8 +56,24 @@ def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
         catalogue=triton.catalogue,
         generator=triton.generator,
         tokenizing=triton.tokenizing,
+        store=store_of(settings.store),
         telemetry=Telemetry(metrics_folder),
         # Several workers share this folder; a single one has none.
         peers=NoPeers() if metrics_folder is None else WorkerPeers(metrics_folder),
         running=triton.running,
     )
+
+
+def store_of(settings: StoreSettings) -> Store:
+    """Return the database that is configured; it is not open yet."""
+    uri = settings.mongodb_uri.get_secret_value()
+    if uri:
+        return MongoStore(
+            MongoAddress(
+                uri=uri,
+                database=settings.mongodb_database,
+                driver=settings.mongodb_driver,
+                timeout_s=settings.operation_timeout_s,
+            )
+        )
+    return SqliteStore(settings.sqlite_path, timeout_s=settings.operation_timeout_s)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from frontend_api.domain.errors import ShuttingDown
 from frontend_api.domain.generation import GenerationRequest
 from frontend_api.domain.model import ServedModel, require_capabilities
 from frontend_api.ports import Generator, ModelCatalogue, Readiness
+from frontend_api.service.callers import owned_name
 from frontend_api.service.live import Deadlines, LiveGeneration
 from frontend_api.settings import TritonSettings
 from frontend_api.telemetry import GenerationRecord, Telemetry
@@ -30,16 +32,33 @@ class Generations:
         self._telemetry = telemetry
         self._timeouts = timeouts
         self._live: dict[LiveGeneration, str] = {}
+        self._polite: set[LiveGeneration] = set()
+        self._ended = asyncio.Event()
         self._is_draining = False
+        self.num_begun = 0
 
-    def begin(self, requests: Sequence[GenerationRequest], request_id: str = "") -> LiveGeneration:
+    @property
+    def is_idle(self) -> bool:
+        """Whether this worker generates nothing."""
+        return not self._live
+
+    def begin(
+        self,
+        requests: Sequence[GenerationRequest],
+        request_id: str = "",
+        *,
+        gives_way: bool = False,
+    ) -> LiveGeneration:
         """Admit the request and start its runs, one per prompt; the caller closes the result.
 
-        All requests are one client's: same model, same parameters. Raises a
+        All requests are one client's: same model, same parameters. What `gives_way` is stopped,
+        without an error and without a last delta, as soon as anything else begins. Raises a
         ServiceError when the model is unknown, not ready or cannot do what is asked.
         """
         first = requests[0]
         self._admit(first)
+        self._make_way()
+        self.num_begun += 1
         generation = LiveGeneration(
             [self._generator.generate(request) for request in requests],
             self._deadlines(first),
@@ -47,7 +66,9 @@ class Generations:
             choices_per_run=first.n,
             model=first.model,
         )
-        self._live[generation] = request_id
+        self._live[generation] = owned_name(request_id)
+        if gives_way:
+            self._polite.add(generation)
         self._telemetry.generation_started(first.model)
         return generation
 
@@ -57,9 +78,9 @@ class Generations:
             raise ShuttingDown("The server is shutting down.")
         return self._catalogue.get(name)
 
-    def named(self, request_id: str) -> Sequence[LiveGeneration]:
-        """Return what runs for this request; clients choose ids, so there may be several."""
-        return [live for live, name in self._live.items() if name == request_id]
+    def named(self, name: str) -> Sequence[LiveGeneration]:
+        """Return what runs under this `owned_name`; clients choose ids: there may be several."""
+        return [live for live, name_ in self._live.items() if name_ == name]
 
     def models(self) -> Sequence[ServedModel]:
         """Return the served models."""
@@ -76,7 +97,19 @@ class Generations:
         """Take nothing new; running generations get `limit_s`, then end with an error."""
         if not self._is_draining:
             self._is_draining = True
+            self._make_way()
             asyncio.get_running_loop().call_later(limit_s, self._end_all)
+
+    async def drained(self, limit_s: float) -> None:
+        """Wait, while draining, until everything has ended, or `limit_s`; else return at once."""
+        if self._is_draining and self._live:
+            self._ended.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), limit_s)
+
+    def _make_way(self) -> None:
+        for polite in self._polite:
+            polite.suffice()
 
     def _end_all(self) -> None:
         for generation in list(self._live):
@@ -98,6 +131,9 @@ class Generations:
 
     def _account(self, ended: LiveGeneration, model: str) -> None:
         del self._live[ended]
+        self._polite.discard(ended)
+        if not self._live:
+            self._ended.set()
         self._telemetry.generation_ended(
             GenerationRecord(
                 model=model,

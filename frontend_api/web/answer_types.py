@@ -6,11 +6,15 @@ every answer against their schemas, in which no other field is allowed.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from frontend_api.domain.model import ModelState
+
+StoreState = Annotated[
+    Literal["ok", "unavailable"], Field(description="Of the database with the sessions.")
+]
 
 
 class Answer(BaseModel):
@@ -79,6 +83,7 @@ class Readiness(Answer):
 
     status: Literal["ready"]
     models_available: int = Field(ge=1)
+    store: StoreState
     timestamp: str = Field(description="RFC 3339.")
 
 
@@ -87,5 +92,6 @@ class Unreadiness(Answer):
 
     status: Literal["not_ready"]
     models_available: int = Field(ge=0)
+    store: StoreState
     timestamp: str = Field(description="RFC 3339.")
     reason: str = Field(min_length=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from frontend_api.web.answer_types import Answer
 Count = Annotated[int, Field(ge=0)]
 ChatReason = Literal["stop", "length", "tool_calls"]
 TextReason = Literal["stop", "length"]
+_WITH_SESSION: Final = "With `session` or `store`; in a stream with its first and last chunk."
 LogProb = Annotated[float, Field(le=0, ge=-9999)]
 
 
@@ -126,6 +127,21 @@ class Head(Answer):
     service_tier: Literal["default"] = "default"
 
 
+class SessionTurn(Answer):
+    """Where a stored answer is; `saved` once all of it is in the store."""
+
+    id: str
+    message_id: str
+    saved: bool
+    num_dropped: Count = Field(description="Oldest messages that did not fit into the context.")
+
+
+class ChatPlace(Answer):
+    """With `session` or `store`."""
+
+    session: SessionTurn
+
+
 class ChatCompletion(Head):
     """The answer to a conversation."""
 
@@ -133,6 +149,7 @@ class ChatCompletion(Head):
     object: Literal["chat.completion"]
     choices: list[ChatChoice] = Field(min_length=1)
     usage: Usage
+    x_conch: ChatPlace | None = Field(default=None, description=_WITH_SESSION)
 
 
 class FunctionPiece(Answer):
@@ -177,6 +194,7 @@ class ChatCompletionChunk(Head):
     object: Literal["chat.completion.chunk"]
     choices: list[ChatChunkChoice]
     usage: Usage | None = None
+    x_conch: ChatPlace | None = Field(default=None, description=_WITH_SESSION)
 
 
 class TextChoice(Answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import orjson
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from frontend_api.web.validation import as_bad_request
 from frontend_api.web.wire import Wire
 
 # OpenAI's sentence; some clients look for it.
-_NOT_JSON: Final = (
+NOT_JSON: Final = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using "
     "your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was "
     "not valid JSON.)"
@@ -24,17 +24,27 @@ WireType = TypeVar("WireType", bound=Wire)
 
 async def read_body(kind: type[WireType]) -> WireType:
     """Return the checked body; raises BadRequest, or Quart's 413 and 408."""
-    return parse_body(await request.get_data(cache=False, as_text=False), kind)
+    # No body is no field: where none is required, there is nothing to send.
+    return parse_body(await request.get_data(cache=False, as_text=False) or b"{}", kind)
 
 
 def parse_body(body: bytes | str, kind: type[WireType]) -> WireType:
     """Return the checked JSON object; raises BadRequest."""
+    return checked(parse_json(body), kind)
+
+
+def parse_json(body: bytes | str) -> object:
+    """Return what the JSON says; raises BadRequest."""
     try:
         # Refuses NaN, invalid UTF-8, lone surrogates and more than 1,024 levels.
-        parsed = orjson.loads(body)
+        return cast(object, orjson.loads(body))
     except orjson.JSONDecodeError as exc:
-        raise BadRequest(_NOT_JSON) from exc
+        raise BadRequest(NOT_JSON) from exc
+
+
+def checked(value: object, kind: type[WireType]) -> WireType:
+    """Return the JSON value as its wire type; raises BadRequest."""
     try:
-        return kind.model_validate(parsed)
+        return kind.model_validate(value)
     except ValidationError as exc:
         raise as_bad_request(exc) from exc

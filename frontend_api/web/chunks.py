@@ -186,10 +186,11 @@ def usage_json(usage: Usage, timing: Timing | None = None) -> Json:
             "rejected_prediction_tokens": 0,
         },
     }
-    return counts if timing is None else {**counts, "x_conch": _timing_json(timing)}
+    return counts if timing is None else {**counts, "x_conch": timing_json(timing)}
 
 
-def _timing_json(timing: Timing) -> Json:
+def timing_json(timing: Timing) -> Json:
+    """Return how long a generation took."""
     return {
         "queue_ms": _milliseconds(timing.queue_s),
         "ttft_ms": _milliseconds(timing.first_token_s),

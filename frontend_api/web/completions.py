@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 from frontend_api.domain.answer import answer_rules, needing_tokens
 from frontend_api.ports import Clock
 from frontend_api.service.generations import Generations
+from frontend_api.service.responses import Responses
 from frontend_api.settings import Settings
 from frontend_api.web.answer_types_completion import (
     ChatCompletion,
@@ -20,8 +21,9 @@ from frontend_api.web.answers import document, event_stream, log_fields
 from frontend_api.web.body import read_body
 from frontend_api.web.chunks import CHAT, TEXT, Shape, new_head
 from frontend_api.web.detailed import open_completion
-from frontend_api.web.documented import GENERATION, RouteDoc, documented
+from frontend_api.web.documented import GENERATION, STORED_TURN, RouteDoc, documented
 from frontend_api.web.scope import record_of
+from frontend_api.web.stored_chat import stored_chat
 from frontend_api.web.wire_chat import ChatCompletionIn
 from frontend_api.web.wire_completion import CompletionIn
 
@@ -31,7 +33,8 @@ _CHAT_DOC: Final = RouteDoc(
     example={"model": "demo", "messages": [{"role": "user", "content": "Hello"}]},
     answers={200: ChatCompletion},
     media={"text/event-stream": ChatCompletionChunk},
-    errors=GENERATION,
+    errors=STORED_TURN,
+    is_idempotent=True,
 )
 _TEXT_DOC: Final = RouteDoc(
     tag="Completions",
@@ -40,18 +43,29 @@ _TEXT_DOC: Final = RouteDoc(
     answers={200: TextCompletion},
     media={"text/event-stream": TextCompletionChunk},
     errors=GENERATION,
+    is_idempotent=True,
 )
 
 
-def completion_routes(generations: Generations, settings: Settings, clock: Clock) -> Blueprint:
+def completion_routes(
+    generations: Generations, responses: Responses, settings: Settings, clock: Clock
+) -> Blueprint:
     """Return the routes that generate text."""
     blueprint = Blueprint("completions", __name__)
 
     @blueprint.post("/v1/chat/completions")
     @documented(_CHAT_DOC)
     async def create_chat_completion() -> Response:
-        """Answer one conversation, as JSON or as an event stream."""
-        return await answer(await read_body(ChatCompletionIn), CHAT)
+        """Answer one conversation, as JSON or as an event stream.
+
+        With `session` or `store` it becomes a turn of a stored session, which its client's
+        leaving does not stop.
+        """
+        wire = await read_body(ChatCompletionIn)
+        if not wire.is_stored:
+            return await answer(wire, CHAT)
+        model = generations.served(wire.model)
+        return await stored_chat(wire, model, responses, settings.server.keepalive_interval_s)
 
     @blueprint.post("/v1/completions")
     @documented(_TEXT_DOC)

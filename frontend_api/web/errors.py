@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
 import structlog
-from quart import Quart, Response, request
+from quart import Quart, Response, has_websocket_context, request, websocket
+from quart.wrappers import Request, Websocket
 from werkzeug.exceptions import HTTPException
 
 from frontend_api.domain import sse
@@ -18,7 +20,9 @@ from frontend_api.domain.errors import (
     MethodNotAllowed,
     NotFound,
     ServiceError,
+    Unauthenticated,
 )
+from frontend_api.domain.keys import without_keys
 
 _log = structlog.get_logger()
 _MAX_SHOWN_URL = 200
@@ -33,13 +37,15 @@ def install_error_handlers(app: Quart) -> None:
 
 def error_event(error: ServiceError) -> bytes:
     """Return an error as an event of a stream that has already begun."""
-    return sse.event(_error_json(error))
+    return sse.event(error_json(error))
 
 
 async def _answer_service_error(error: ServiceError) -> Response:
-    response = Response(_error_json(error), status=error.status, mimetype="application/json")
+    response = Response(error_json(error), status=error.status, mimetype="application/json")
     if error.retry_after_s is not None:
         response.headers["retry-after"] = str(error.retry_after_s)
+    if isinstance(error, Unauthenticated):
+        response.headers["www-authenticate"] = "Bearer"
     return response
 
 
@@ -59,12 +65,13 @@ async def _answer_fault(error: Exception) -> Response:
 
 
 def _as_service_error(error: HTTPException) -> ServiceError:
-    url = f"{request.method} {request.path[:_MAX_SHOWN_URL]}"
+    asked: Request | Websocket = websocket if has_websocket_context() else request
+    url = f"{asked.method} {asked.path[:_MAX_SHOWN_URL]}"
     match error.code:
         case HTTPStatus.NOT_FOUND:
             return NotFound(f"Invalid URL ({url})")
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return MethodNotAllowed(f"Not allowed to {request.method} on {request.path}")
+            return MethodNotAllowed(f"Not allowed to {asked.method} on {asked.path}")
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return BodyTooLarge("The request body is larger than this server allows.")
         case HTTPStatus.REQUEST_TIMEOUT:
@@ -73,15 +80,18 @@ def _as_service_error(error: HTTPException) -> ServiceError:
             return BadRequest(f"Invalid request ({url})")
 
 
-def _error_json(error: ServiceError) -> bytes:
-    return orjson.dumps(
-        {
-            "error": {
-                "message": error.message,
-                "type": error.type,
-                "param": error.param,
-                "code": error.code,
-                **error.extra,
-            }
-        }
-    )
+def error_json(error: ServiceError) -> bytes:
+    """Return the error object."""
+    return orjson.dumps({"error": error_fields(error)})
+
+
+def error_fields(error: ServiceError) -> Mapping[str, object]:
+    """Return what the error object says."""
+    return {
+        # A client may have put its key where a name belongs.
+        "message": without_keys(error.message),
+        "type": error.type,
+        "param": None if error.param is None else without_keys(error.param),
+        "code": error.code,
+        **error.extra,
+    }

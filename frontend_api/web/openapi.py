@@ -20,9 +20,11 @@ from pydantic import TypeAdapter
 from quart import Blueprint, Quart, Response, current_app
 from werkzeug.routing import Rule
 
-from frontend_api.domain.errors import ServiceError
+from frontend_api.domain.errors import Forbidden, ServiceError, Unauthenticated, WrongKey
+from frontend_api.web.access import Access, access_to
 from frontend_api.web.answer_types import Error
 from frontend_api.web.documented import Described, RouteDoc, doc_of, documented
+from frontend_api.web.query import Query
 
 VERSION: Final = "0.1.0"
 JSON: Final = "application/json"
@@ -61,6 +63,26 @@ _COMPONENT_HEADERS: Final[Json] = {
     },
 }
 
+_IDEMPOTENCY_KEY: Final[Json] = {
+    "name": "idempotency-key",
+    "in": "header",
+    "description": (
+        "The request is done once, however often it is sent with this key. The answers after the "
+        "first have the header `idempotent-replayed: true`."
+    ),
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+_SCHEME: Final = "api-key"
+_API_KEY: Final[Json] = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": (
+        "Needed where the server has keys switched on. The scope that an operation needs is its "
+        "`x-scope`. A WebSocket takes the key also as the subprotocol `conch-key.KEY`, or with the "
+        'first message, `{"type": "auth", "key": "KEY"}`.'
+    ),
+}
+
 
 def openapi_routes() -> Blueprint:
     """Return the route that describes all routes."""
@@ -97,7 +119,12 @@ def openapi_document(rules: Iterable[Rule], views: Mapping[str, Callable[..., ob
         "info": {"title": "Conch", "version": VERSION, "description": _ABOUT},
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.components, "headers": _COMPONENT_HEADERS},
+        "components": {
+            "schemas": schemas.components,
+            "headers": _COMPONENT_HEADERS,
+            "parameters": {"idempotency-key": _IDEMPOTENCY_KEY},
+            "securitySchemes": {_SCHEME: _API_KEY},
+        },
     }
 
 
@@ -155,6 +182,15 @@ class _Operation:
     def methods(self) -> Sequence[str]:
         return methods_of(self.rule)
 
+    @property
+    def access(self) -> Access:
+        return access_to(self.rule.endpoint)
+
+    @property
+    def failures(self) -> Sequence[type[ServiceError]]:
+        of_keys = () if self.access == "public" else (Unauthenticated, WrongKey, Forbidden)
+        return (*of_keys, *self.doc.failures)
+
     def described(self) -> Iterable[Described]:
         """Every type that the operation mentions."""
         kinds = [Error, self.doc.body, *self.doc.answers.values(), *self.doc.media.values()]
@@ -172,13 +208,24 @@ class _Operation:
         }
         if more:
             operation["description"] = more
-        if arguments := sorted(self.rule.arguments):
-            operation["parameters"] = [_path_parameter(name) for name in arguments]
+        if self.access == "public":
+            operation["security"] = []
+        else:
+            operation["security"] = [{_SCHEME: []}]
+            operation["x-scope"] = self.access
+        if parameters := self._parameters():
+            operation["parameters"] = parameters
         if self.rule.websocket:
             operation["x-message"] = schemas.of(self.doc.body)
         elif self.doc.body is not None:
             operation["requestBody"] = self._request_body(schemas)
         return operation
+
+    def _parameters(self) -> Sequence[Json]:
+        of_path = [_path_parameter(name) for name in sorted(self.rule.arguments)]
+        of_query = () if self.doc.query is None else _query_parameters(self.doc.query)
+        of_header = [{"$ref": "#/components/parameters/idempotency-key"}]
+        return [*of_path, *of_query, *(of_header if self.doc.is_idempotent else ())]
 
     def _request_body(self, schemas: _Schemas) -> Json:
         content: dict[str, object] = {"schema": schemas.of(self.doc.body)}
@@ -201,13 +248,22 @@ class _Operation:
         responses: dict[str, Json] = {}
         for answered, kinds in self._answers().items():
             responses[str(answered.value)] = _response(answered, kinds, schemas)
-        for status in sorted({failure.status for failure in self.doc.failures}):
-            responses.setdefault(str(status), _failure(status, self.doc.failures, schemas))
+        for status in sorted({failure.status for failure in self.failures}):
+            responses.setdefault(str(status), _failure(status, self.failures, schemas))
         return responses
 
 
 def _path_parameter(name: str) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _query_parameters(query: type[Query]) -> Sequence[Json]:
+    schema = query.model_json_schema(ref_template=_REF)
+    required = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": says}
+        for name, says in schema["properties"].items()
+    ]
 
 
 def _response(status: HTTPStatus, kinds: Mapping[str, Described], schemas: _Schemas) -> Json:

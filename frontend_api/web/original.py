@@ -7,6 +7,7 @@ shows in its fields, and one for OpenAI is answered as under `/v1`.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -15,7 +16,6 @@ from quart import Blueprint, Response, request
 
 from frontend_api.domain import sse
 from frontend_api.domain.errors import InternalFault, ServiceError
-from frontend_api.domain.generation import GenerationRequest
 from frontend_api.service.generations import Generations
 from frontend_api.service.live import LiveGeneration
 from frontend_api.settings import Settings
@@ -27,12 +27,15 @@ from frontend_api.web.answer_types_completion import (
 )
 from frontend_api.web.answers import log_fields
 from frontend_api.web.body import read_body
-from frontend_api.web.documented import GENERATION, RouteDoc, documented
+from frontend_api.web.documented import GENERATION, STORED_TURN, RouteDoc, documented
 from frontend_api.web.original_answers import OriginalCompletion
 from frontend_api.web.original_events import TextFrames, error_frame
 from frontend_api.web.original_models import TAG
+from frontend_api.web.original_texts import LiveTexts, Texts
+from frontend_api.web.original_turns import OriginalTurns
 from frontend_api.web.original_wire import OriginalChatIn, OriginalCompletionIn
-from frontend_api.web.scope import record_of
+from frontend_api.web.owner import owner_of
+from frontend_api.web.scope import RequestRecord, record_of
 from frontend_api.web.wire_chat import ChatCompletionIn
 from frontend_api.web.wire_completion import CompletionIn
 
@@ -48,6 +51,7 @@ _COMPLETION_DOC: Final = RouteDoc(
     answers={200: OriginalCompletion | TextCompletion},
     media={"text/event-stream": str | TextCompletionChunk},
     errors=GENERATION,
+    is_idempotent=True,
 )
 _CHAT_DOC: Final = RouteDoc(
     tag=TAG,
@@ -55,52 +59,55 @@ _CHAT_DOC: Final = RouteDoc(
     example={"model-name": "demo", "prompt": "Hello", "max-token": 16},
     answers={200: ChatCompletion},
     media={"text/event-stream": str | ChatCompletionChunk},
-    errors=GENERATION,
+    errors=STORED_TURN,
+    is_idempotent=True,
 )
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class OpenAiHandlers:
+    """What answers the bodies that are OpenAI's."""
+
+    chat: Handler
+    text: Handler
+
+
 def original_routes(
-    generations: Generations, settings: Settings, openai_chat: Handler, openai_text: Handler
+    generations: Generations, turns: OriginalTurns, settings: Settings, openai: OpenAiHandlers
 ) -> Blueprint:
-    """Return the routes; `openai_…` answer the bodies that are OpenAI's."""
+    """Return the routes; a session's answer ends with its connection, and its text stays."""
     blueprint = Blueprint("original", __name__)
+    patience_s = settings.triton.queue_timeout_s
+    keepalive_s = settings.server.keepalive_interval_s
 
     @blueprint.post("/completions")
     @documented(_COMPLETION_DOC)
     async def complete() -> Response:
         """Continue a text: as JSON, or as events of raw text; with fields of OpenAI's, as there."""
         if not await _is_sent_for(_is_original_completion):
-            return await openai_text()
+            return await openai.text()
         wire = await read_body(OriginalCompletionIn)
-        generation = begin(wire.to_domain())
-        return await (stream(generation) if wire.stream else _whole(generation, wire.model))
+        record = record_of(request.scope)
+        generation = record.own(generations.begin([wire.to_domain()], record.id))
+        record.add_to_log(lambda: log_fields(wire.model, generation))
+        if not wire.stream:
+            return await _whole(generation, wire.model)
+        await generation.accepted(patience_s)
+        return _stream(LiveTexts(generation), keepalive_s)
 
     @blueprint.post("/chat/completions")
     @documented(_CHAT_DOC)
     async def chat() -> Response:
         """Answer a prompt as events of raw text; a body with `messages` and `model` as OpenAI."""
         if not await _is_sent_for(_is_original_chat):
-            return await openai_chat()
+            return await openai.chat()
         wire = await read_body(OriginalChatIn)
-        return await stream(begin(wire.to_domain(generations.served(wire.model_name))))
-
-    def begin(asked: GenerationRequest) -> LiveGeneration:
         record = record_of(request.scope)
-        generation = record.own(generations.begin([asked], record.id))
-        record.add_to_log(lambda: log_fields(asked.model, generation))
-        return generation
-
-    async def stream(generation: LiveGeneration) -> Response:
-        await generation.accepted(settings.triton.queue_timeout_s)
-        response = Response(
-            _events(generation, settings.server.keepalive_interval_s),
-            content_type="text/event-stream; charset=utf-8",
-            headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
-        )
-        # Quart would cut the stream after a minute; our deadlines are the generation's.
-        response.timeout = None
-        return response
+        texts = await turns.begin(wire, owner_of(request.scope), record.id, patience_s)
+        record.own(texts)
+        record.add_to_log(texts.log_fields)
+        return _stream(texts, keepalive_s)
 
     return blueprint
 
@@ -131,19 +138,33 @@ async def _whole(generation: LiveGeneration, model: str) -> Response:
     return _json({"text": "".join(texts), "model": model, "tokens": tokens})
 
 
-async def _events(generation: LiveGeneration, keepalive_s: float) -> AsyncGenerator[bytes, None]:
+def _stream(texts: Texts, keepalive_s: float) -> Response:
+    response = Response(
+        _events(texts, keepalive_s, record_of(request.scope)),
+        content_type="text/event-stream; charset=utf-8",
+        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+    )
+    # Quart would cut the stream after a minute; our deadlines are the generation's.
+    response.timeout = None
+    return response
+
+
+async def _events(
+    texts: Texts, keepalive_s: float, record: RequestRecord
+) -> AsyncGenerator[bytes, None]:
     """Yield the stream's bytes; nothing is left to clean up if this is never run to its end."""
     frames = TextFrames()
     try:
-        while (deltas := await generation.take(keepalive_s)) is not None:
-            piece = "".join(delta.text for delta in deltas)
-            if events := frames.push(piece) if deltas else sse.KEEPALIVE:
+        while (piece := await texts.take(keepalive_s)) is not None:
+            if events := frames.push(piece) if piece else sse.KEEPALIVE:
                 yield events
         yield frames.end()
     except ServiceError as error:
+        record.is_broken = True
         yield frames.end() + error_frame(error.message)
     except Exception:
         _log.exception("stream.fault")
+        record.is_broken = True
         yield error_frame(InternalFault("The server had an error. Please try again.").message)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from frontend_api.web.answer_types import Answer
@@ -28,3 +30,16 @@ class OriginalCompletion(Answer):
     text: str
     model: str
     tokens: int = Field(ge=0)
+
+
+class OriginalTurn(Answer):
+    """What somebody said."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+
+class OriginalStatus(Answer):
+    """It is done."""
+
+    status: Literal["ok"]

@@ -17,16 +17,16 @@ import structlog
 from quart import Blueprint, websocket
 
 from frontend_api.domain.errors import InternalFault, ServiceError
-from frontend_api.service.generations import Generations
-from frontend_api.service.live import LiveGeneration
-from frontend_api.settings import ServerSettings
+from frontend_api.settings import Settings
 from frontend_api.telemetry import Telemetry
-from frontend_api.web.answers import log_fields
 from frontend_api.web.body import parse_body
 from frontend_api.web.documented import GENERATION, RouteDoc, documented
 from frontend_api.web.original_events import error_text, unmistakable
 from frontend_api.web.original_models import TAG
+from frontend_api.web.original_texts import Texts
+from frontend_api.web.original_turns import OriginalTurns
 from frontend_api.web.original_wire import OriginalChatIn
+from frontend_api.web.owner import owner_of
 
 # Long enough for a client that reads until nothing comes, short enough for one that waits.
 LINGER_S: Final = 3.0
@@ -46,7 +46,7 @@ _log = structlog.get_logger()
 
 
 def original_socket_routes(
-    generations: Generations, telemetry: Telemetry, settings: ServerSettings
+    turns: OriginalTurns, telemetry: Telemetry, settings: Settings
 ) -> Blueprint:
     """Return the route; closing the connection cancels what runs on it."""
     blueprint = Blueprint("original_socket", __name__)
@@ -58,9 +58,10 @@ def original_socket_routes(
         # Sending fails when the client has left or reads nothing: then there is nobody to tell.
         with contextlib.suppress(OSError):
             await websocket.accept()
-            message = await _message_within(settings.body_timeout_s)
+            patience_s = settings.triton.queue_timeout_s
+            message = await _message_within(settings.server.body_timeout_s)
             while message is not None:
-                await _Exchange(generations, telemetry).answer(message)
+                await _Exchange(turns, telemetry, patience_s).answer(message)
                 message = await _message_within(LINGER_S)
             await websocket.close(_GOING_WELL)
 
@@ -70,13 +71,13 @@ def original_socket_routes(
 class _Exchange:
     """One message and its answer."""
 
-    def __init__(self, generations: Generations, telemetry: Telemetry) -> None:
-        self._generations = generations
+    def __init__(self, turns: OriginalTurns, telemetry: Telemetry, patience_s: float) -> None:
+        self._turns = turns
+        self._patience_s = patience_s
         self._telemetry = telemetry
         self._started_at = asyncio.get_running_loop().time()
         self._id = f"req_{secrets.token_hex(16)}"
-        self._model = ""
-        self._generation: LiveGeneration | None = None
+        self._texts: Texts | None = None
         self._error: ServiceError | None = None
         self._has_left = False
 
@@ -93,8 +94,8 @@ class _Exchange:
             _log.exception("socket.fault")
             self._error = InternalFault("The server had an error. Please try again.")
         finally:
-            if self._generation is not None:
-                await self._generation.aclose()
+            if self._texts is not None:
+                await self._texts.aclose()
             self._account()
         if self._error is not None:
             await websocket.send(error_text(self._error.message))
@@ -102,19 +103,18 @@ class _Exchange:
 
     async def _run(self, message: str | bytes) -> None:
         wire = parse_body(message, OriginalChatIn)
-        self._model = wire.model_name
-        asked = wire.to_domain(self._generations.served(self._model))
-        generation = self._generation = self._generations.begin([asked], self._id)
-        while (deltas := await generation.take(_FOREVER_S)) is not None:
-            for text in unmistakable("".join(delta.text for delta in deltas)):
+        owner = owner_of(websocket.scope)
+        texts = self._texts = await self._turns.begin(wire, owner, self._id, self._patience_s)
+        while (piece := await texts.take(_FOREVER_S)) is not None:
+            for text in unmistakable(piece):
                 if text:
                     await websocket.send(text)
 
     def _account(self) -> None:
         duration_s = asyncio.get_running_loop().time() - self._started_at
-        generation, error = self._generation, self._error
+        texts, error = self._texts, self._error
         outcome = "answered" if error is None else error.code
-        usage = None if generation is None else generation.usage
+        usage = None if texts is None else texts.usage
         self._telemetry.message_ended(
             ROUTE,
             duration_s,
@@ -127,7 +127,7 @@ class _Exchange:
             route=ROUTE,
             outcome="client_left" if self._has_left else outcome,
             duration_ms=round(duration_s * 1000, 1),
-            **({} if generation is None else log_fields(self._model, generation)),
+            **({} if texts is None else texts.log_fields()),
         )
 
 

@@ -1,18 +1,21 @@
 """The bodies of the original service's dialect, with its names, its defaults and our checks.
 
-`session-id` is refused by name: sessions are not enabled. `device` says where a client wishes
+With a `session-id`, the history is the session's: of `messages` and `system-prompt` a new session
+is made, for a stored one only the prompt is new. `device` says where a client wishes
 the model to run; that was decided when the model was built, so any device it knew is welcome.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from frontend_api.domain.generation import ChatMessage, ChatPrompt, GenerationRequest, TextPrompt
+from frontend_api.domain.messages import Said
 from frontend_api.domain.model import ServedModel
-from frontend_api.web.validation import refused
+from frontend_api.domain.sessions import MAX_ID_CHARS
 from frontend_api.web.wire_base import Unsupported, Wire
 
 # The original takes 0, samplers do not: a mass this small holds the likeliest token only.
@@ -34,15 +37,8 @@ _RENAMED: Final = {
 }
 
 
-def _refuse_session(value: object) -> None:
-    if value is not None:
-        raise refused(
-            "Unsupported parameter: 'session-id': sessions are not enabled on this server.",
-            "unsupported_parameter",
-        )
-
-
-NoSession = Annotated[None, BeforeValidator(_refuse_session)]
+# What a web UI makes up for itself; nothing that an address could take for something else.
+SessionId = Annotated[str, Field(max_length=MAX_ID_CHARS, pattern=r"^[A-Za-z0-9._:@~-]+$")]
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -89,7 +85,7 @@ class OriginalChatIn(Wire):
     model_name: ModelName = Field(alias="model-name")
     prompt: str
     messages: list[OriginalMessageIn] | None = None
-    session_id: NoSession = Field(default=None, alias="session-id")
+    session_id: SessionId | None = Field(default=None, alias="session-id")
     model_dir: Unsupported = Field(default=None, alias="model-dir")
     max_token: TokenCount | None = Field(default=_CHAT_TOKENS, alias="max-token")
     temperature: Temperature | None = _TEMPERATURE
@@ -107,7 +103,7 @@ class OriginalChatIn(Wire):
         """Return the generation this asks for; defaults that the model cannot do are left out."""
         return GenerationRequest(
             model=self.model_name,
-            prompt=ChatPrompt(tuple(self._conversation())),
+            prompt=ChatPrompt(tuple(ChatMessage(turn.role, turn.text) for turn in self.turns())),
             stream=True,
             max_tokens=_CHAT_TOKENS if self.max_token is None else self.max_token,
             temperature=_TEMPERATURE if self.temperature is None else self.temperature,
@@ -120,13 +116,19 @@ class OriginalChatIn(Wire):
             renamed=_RENAMED,
         )
 
-    def _conversation(self) -> list[ChatMessage]:
+    def turns(self) -> Sequence[Said]:
         """Return all turns; the original's web UI repeats the prompt as the last of `messages`."""
-        turns = [ChatMessage(message.role, message.content) for message in self.messages or ()]
+        turns = [Said(message.role, message.content) for message in self.messages or ()]
         if self.system_prompt:
-            turns.insert(0, ChatMessage("system", self.system_prompt))
-        prompt = ChatMessage("user", self.prompt)
+            turns.insert(0, Said("system", self.system_prompt))
+        prompt = Said("user", self.prompt)
         return turns if turns and turns[-1] == prompt else [*turns, prompt]
+
+
+class RollbackIn(Wire):
+    """How many turns to drop."""
+
+    amount: Annotated[int, Field(ge=0, le=_MAX_INT32)]
 
 
 def _asked_or_able(

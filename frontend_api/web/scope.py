@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from frontend_api.service.idempotency import Claim
 from frontend_api.service.idle_timer import IdleTimer
 from frontend_api.service.live import LiveGeneration
 from frontend_api.telemetry import Telemetry
@@ -53,10 +54,17 @@ class RequestRecord:
         """Start the clock."""
         self.id = request_id
         self.route = "unknown"
+        self.key_id: str | None = None
         self.status = _CLIENT_LEFT
         self.is_complete = False
         self.is_stalled = False
+        # Whether the answer, though begun well, told of a failure.
+        self.is_broken = False
         self.generation: LiveGeneration | None = None
+        # Of a request with an idempotency key: the right to answer it, or the stored response
+        # that an earlier one began.
+        self.claim: Claim | None = None
+        self.repeats: str | None = None
         self._log_fields: Callable[[], Mapping[str, object]] = dict
         self._started = time.perf_counter()
         self._opened = contextlib.AsyncExitStack()
@@ -89,6 +97,7 @@ class RequestRecord:
     def has_failed(self) -> bool:
         """Whether an error was answered, with a status or inside a stream; leaving is none."""
         has_broken = self.generation is not None and self.generation.error is not None
+        has_broken = has_broken or self.is_broken
         return has_broken or (self.status >= _FIRST_ERROR and self.status != _CLIENT_LEFT)
 
     @property
@@ -136,13 +145,14 @@ class RequestScope:
             self._report(record, scope)
 
     def _report(self, record: RequestRecord, scope: Scope) -> None:
-        generation = record.generation
+        fields = record.log_fields()
+        tokens = fields.get("completion_tokens")
         self._telemetry.request_ended(
             record.route,
             record.status,
             record.elapsed_s,
             has_failed=record.has_failed,
-            tokens=None if generation is None else generation.usage.completion_tokens,
+            tokens=tokens if isinstance(tokens, int) else None,
         )
         _log.info(
             "request",
@@ -152,7 +162,8 @@ class RequestScope:
             status=record.status,
             outcome=record.outcome,
             duration_ms=round(record.elapsed_s * 1000, 1),
-            **record.log_fields(),
+            **({} if record.key_id is None else {"key_id": record.key_id}),
+            **fields,
         )
 
 

@@ -7,7 +7,8 @@ nothing, and leave its tasks running when the server gives up on the connection.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from quart import Quart
@@ -17,7 +18,9 @@ from quart.utils import cancel_tasks, raise_task_exceptions
 # Beside the message being answered; each is at most as large as uvicorn lets it be.
 MAX_WAITING_MESSAGES: Final = 16
 WRITE_TIMEOUT_KEY: Final = "WEBSOCKET_WRITE_TIMEOUT"
-_POLICY_VIOLATION: Final = 1008
+POLICY_VIOLATION: Final = 1008
+# In the scope, where it is so: an async function that says whether the client may go on.
+RECHECK_KEY: Final = "conch.recheck"
 
 
 class SocketConnection(ASGIWebsocketConnection):
@@ -27,7 +30,7 @@ class SocketConnection(ASGIWebsocketConnection):
         """Bound the queue of messages."""
         super().__init__(app, scope)
         self.queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING_MESSAGES)
-        self._is_flooded = False
+        self._violation: str | None = None
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Serve one connection; ends when its handler has ended or the client has left."""
@@ -40,23 +43,29 @@ class SocketConnection(ASGIWebsocketConnection):
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await cancel_tasks({task for task in tasks if not task.done()})
-        if self._is_flooded and not self._closed:
-            reason = f"at most {MAX_WAITING_MESSAGES} messages may wait"
-            await self.close_connection(send, _POLICY_VIOLATION, reason)
+        if self._violation is not None and not self._closed:
+            await self.close_connection(send, POLICY_VIOLATION, self._violation)
         raise_task_exceptions(done)
 
     async def handle_messages(self, receive: ASGIReceiveCallable) -> None:
-        """Queue what the client sends, until it leaves or sends too much."""
+        """Queue what the client sends, until it leaves, sends too much, or may not any more."""
         while True:
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 return
             if event["type"] == "websocket.receive":
+                if not await self._may_go_on():
+                    self._violation = "the API key is no longer valid as it was"
+                    return
                 try:
                     self.queue.put_nowait(event.get("text") or event.get("bytes") or "")
                 except asyncio.QueueFull:
-                    self._is_flooded = True
+                    self._violation = f"at most {MAX_WAITING_MESSAGES} messages may wait"
                     return
+
+    async def _may_go_on(self) -> bool:
+        recheck = cast(Callable[[], Awaitable[bool]] | None, self.scope.get(RECHECK_KEY))
+        return recheck is None or await recheck()
 
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
         """Send one message; a client that does not read it in time loses the connection."""

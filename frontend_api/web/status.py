@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from typing import Final
 
 import orjson
 from quart import Blueprint, Response
 
-from frontend_api.ports import Clock
+from frontend_api.ports import Clock, Store
 from frontend_api.service.generations import Generations
 from frontend_api.settings import ObservabilitySettings
 from frontend_api.telemetry import Telemetry
 from frontend_api.web.answer_types import Health, Readiness, Unreadiness
 from frontend_api.web.documented import RouteDoc, documented
 
+# Load balancers wait about a second for their probes.
+_PING_S: Final = 0.5
+
 
 def status_routes(
     generations: Generations,
+    store: Store,
     telemetry: Telemetry,
     settings: ObservabilitySettings,
     clock: Clock,
@@ -30,23 +36,23 @@ def status_routes(
     async def health() -> Response:
         """Say that this process answers."""
         uptime = round(clock.monotonic() - started_at, 3)
-        return _json({"status": "ok", "uptime": uptime, "timestamp": timestamp()})
+        return _json({"status": "ok", "uptime": uptime, "timestamp": _timestamp(clock)})
 
     @blueprint.get("/readiness")
     @documented(RouteDoc(tag="Status", answers={200: Readiness, 503: Unreadiness}))
     async def readiness() -> Response:
-        """Say whether a request would be answered; 503 with the reason if not."""
+        """Say whether a request would be answered; 503 with the reason if not.
+
+        Without the store, chats that are not to be stored are still answered: that is ready.
+        """
         state = generations.readiness()
         body = {
             "status": "ready" if state.is_ready else "not_ready",
             "models_available": state.models_available,
-            "timestamp": timestamp(),
+            "store": await _store_state(store),
+            "timestamp": _timestamp(clock),
         }
-        if state.is_ready:
-            return _json(body)
-        response = _json({**body, "reason": state.reason}, status=503)
-        response.headers["retry-after"] = "1"
-        return response
+        return _json(body) if state.is_ready else _unready({**body, "reason": state.reason})
 
     @documented(RouteDoc(tag="Status", media={"text/plain": str}))
     async def metrics() -> Response:
@@ -56,10 +62,26 @@ def status_routes(
     if settings.enable_metrics:
         blueprint.get(settings.metrics_path)(metrics)
 
-    def timestamp() -> str:
-        return datetime.fromtimestamp(clock.now(), UTC).isoformat()
-
     return blueprint
+
+
+def _timestamp(clock: Clock) -> str:
+    return datetime.fromtimestamp(clock.now(), UTC).isoformat()
+
+
+async def _store_state(store: Store) -> str:
+    """A probe must not wait for a database that hangs."""
+    try:
+        answers = await asyncio.wait_for(store.ping(), _PING_S)
+    except TimeoutError:
+        answers = False
+    return "ok" if answers else "unavailable"
+
+
+def _unready(document: object) -> Response:
+    response = _json(document, status=503)
+    response.headers["retry-after"] = "1"
+    return response
 
 
 def _json(document: object, status: int = 200) -> Response:

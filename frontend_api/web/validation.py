@@ -107,6 +107,9 @@ def _unknown(finding: ErrorDetails, param: str) -> BadRequest:
 
 
 def _unsupported(finding: ErrorDetails, param: str) -> BadRequest:
+    if param.endswith("]"):
+        message = f"'{param}' does not support {_shown(finding['input'])} with this model."
+        return UnsupportedParameter(f"Unsupported value: {message}", param=param)
     return UnsupportedParameter(
         f"Unsupported parameter: '{param}' is not supported with this model.", param=param
     )
@@ -169,6 +172,8 @@ _TABLE: Final[Mapping[str, Callable[[ErrorDetails, str], BadRequest]]] = {
     "string_type": partial(_wants, "a string"),
     "int_type": partial(_wants, "an integer"),
     "int_from_float": partial(_wants, "an integer"),
+    "int_parsing": partial(_wants, "an integer"),
+    "bool_parsing": partial(_wants, "a boolean"),
     "float_type": partial(_wants, "a decimal"),
     "bool_type": partial(_wants, "a boolean"),
     "list_type": lambda finding, param: _wants(_array(param), finding, param),
@@ -216,4 +221,7 @@ def _shown(value: object) -> str:
 def _listed(expected: str) -> str:
     """pydantic joins with `or`, OpenAI with `, and`."""
     *most, last = expected.replace(" or ", ", ").split(", ")
-    return ", ".join([*most, f"and {last}"]) if most else last
+    if not most:
+        return last
+    comma = "," if len(most) > 1 else ""
+    return f"{', '.join(most)}{comma} and {last}"

@@ -1,4 +1,4 @@
-"""The fields that both completion endpoints take; findings are worded in `validation`.
+"""The fields that the endpoints which generate text share; findings are worded in `validation`.
 
 Fields are OpenAI's, then those that local servers have made customary. A field whose name begins
 with `x_` is the client's own and means nothing here; any other unknown field is refused.
@@ -7,6 +7,7 @@ with `x_` is the client's own and means nothing here; any other unknown field is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -20,6 +21,7 @@ from frontend_api.web.wire_formats import GuideSchema, GuideText, json_guide
 
 __all__ = [
     "MAX_CHOICES",
+    "SamplerIn",
     "SamplingIn",
     "StopText",
     "StopTexts",
@@ -82,23 +84,20 @@ class StreamOptions(Wire):
     continuous_usage_stats: bool | None = None
 
 
-class SamplingIn(Wire):
-    """The fields that both completion endpoints share."""
+class SamplerIn(Wire):
+    """The fields that every endpoint which generates text takes."""
 
     model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x_": {}}})
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
     top_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
-    max_tokens: TokenCount | None = None
     stop: StopTexts | None = None
     seed: Annotated[int, Field(ge=-_MAX_INT64 - 1, le=_MAX_INT64)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: LogitBias | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
 
     top_k: Annotated[int, Field(ge=0, le=_MAX_INT32)] | None = None
@@ -110,24 +109,18 @@ class SamplingIn(Wire):
     guided_json: GuideSchema | None = None
     guided_regex: GuideText | None = None
     guided_grammar: GuideText | None = None
-    return_token_ids: bool | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _leave_out_private_fields(cls, value: object) -> object:
         if isinstance(value, dict) and any(name.startswith("x_") for name in value):
-            return {name: field for name, field in value.items() if not name.startswith("x_")}
+            kept = cls.model_fields
+            return {
+                name: field
+                for name, field in value.items()
+                if name in kept or not name.startswith("x_")
+            }
         return value
-
-    @model_validator(mode="after")
-    def _has_stream_for_its_options(self) -> Self:
-        if self.stream_options is not None and not self.stream:
-            raise refused(
-                "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-                None,
-                at="stream_options",
-            )
-        return self
 
     @model_validator(mode="after")
     def _has_one_guide(self) -> Self:
@@ -137,6 +130,64 @@ class SamplingIn(Wire):
                 f"Invalid value for '{names[1]}': it cannot be combined with '{names[0]}'.",
                 "invalid_value",
                 at=names[1],
+            )
+        return self
+
+    def guides(self) -> Mapping[str, Guide]:
+        """Return what the answer is held to, by the field that says so; one at most."""
+        found: dict[str, Guide] = {}
+        if self.guided_json is not None:
+            found["guided_json"] = json_guide(self.guided_json)
+        if self.guided_regex is not None:
+            found["guided_regex"] = Guide("regex", self.guided_regex)
+        if self.guided_grammar is not None:
+            found["guided_grammar"] = Guide("ebnf_grammar", self.guided_grammar)
+        return found
+
+    def generation(
+        self, prompt: Prompt, max_tokens: int | None, renamed: Mapping[str, str]
+    ) -> GenerationRequest:
+        """Return the generation this asks for, with OpenAI's defaults."""
+        source, guide = next(iter(self.guides().items()), ("response_format", None))
+        biases = self.logit_bias or {}
+        return GenerationRequest(
+            model=self.model,
+            prompt=prompt,
+            stream=bool(self.stream),
+            max_tokens=max_tokens,
+            min_tokens=self.min_tokens,
+            temperature=1.0 if self.temperature is None else self.temperature,
+            top_p=1.0 if self.top_p is None else max(self.top_p, _LEAST_TOP_P),
+            top_k=self.top_k,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            seed=self.seed,
+            stop=tuple(self.stop or ()),
+            stop_token_ids=tuple(self.stop_token_ids or ()),
+            ignore_eos=bool(self.ignore_eos),
+            logit_bias={int(name): bias for name, bias in biases.items()},
+            guide=guide,
+            renamed={"response_format": source, **renamed},
+        )
+
+
+class SamplingIn(SamplerIn):
+    """The fields that both completion endpoints share."""
+
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
+    max_tokens: TokenCount | None = None
+    stream_options: StreamOptions | None = None
+    return_token_ids: bool | None = None
+
+    @model_validator(mode="after")
+    def _has_stream_for_its_options(self) -> Self:
+        if self.stream_options is not None and not self.stream:
+            raise refused(
+                "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+                None,
+                at="stream_options",
             )
         return self
 
@@ -180,43 +231,12 @@ class SamplingIn(Wire):
             num_kept=self.num_kept,
         )
 
-    def guides(self) -> Mapping[str, Guide]:
-        """Return what the answer is held to, by the field that says so; one at most."""
-        found: dict[str, Guide] = {}
-        if self.guided_json is not None:
-            found["guided_json"] = json_guide(self.guided_json)
-        if self.guided_regex is not None:
-            found["guided_regex"] = Guide("regex", self.guided_regex)
-        if self.guided_grammar is not None:
-            found["guided_grammar"] = Guide("ebnf_grammar", self.guided_grammar)
-        return found
-
     def generation(
         self, prompt: Prompt, max_tokens: int | None, renamed: Mapping[str, str]
     ) -> GenerationRequest:
         """Return the generation this asks for, with OpenAI's defaults."""
-        source, guide = next(iter(self.guides().items()), ("response_format", None))
-        biases = self.logit_bias or {}
-        return GenerationRequest(
-            model=self.model,
-            prompt=prompt,
-            stream=bool(self.stream),
+        return replace(
+            super().generation(prompt, max_tokens, renamed),
             n=1 if self.n is None else self.n,
-            max_tokens=max_tokens,
-            min_tokens=self.min_tokens,
-            temperature=1.0 if self.temperature is None else self.temperature,
-            top_p=1.0 if self.top_p is None else max(self.top_p, _LEAST_TOP_P),
-            top_k=self.top_k,
-            min_p=self.min_p,
-            repetition_penalty=self.repetition_penalty,
-            presence_penalty=self.presence_penalty,
-            frequency_penalty=self.frequency_penalty,
-            seed=self.seed,
-            stop=tuple(self.stop or ()),
-            stop_token_ids=tuple(self.stop_token_ids or ()),
-            ignore_eos=bool(self.ignore_eos),
-            logit_bias={int(name): bias for name, bias in biases.items()},
-            guide=guide,
             needs_tokens=bool(self.return_token_ids),
-            renamed={"response_format": source, **renamed},
         )

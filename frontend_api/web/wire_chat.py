@@ -1,24 +1,29 @@
 """The body of POST /v1/chat/completions.
 
 What is accepted and changes nothing: `user`, `metadata`, `prompt_cache_key`, `safety_identifier`
-(there is no store to keep them in yet) and `service_tier` (there is one tier).
+and `service_tier` (there is one tier). `session` and `store` make it a turn of a stored session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from frontend_api.domain.generation import ChatPrompt, GenerationRequest, Guide
+from frontend_api.domain.sessions import MAX_ID_CHARS
 from frontend_api.web.validation import refused
 from frontend_api.web.wire import SamplingIn, TokenCount
 from frontend_api.web.wire_base import JsonObject, Unsupported
 from frontend_api.web.wire_formats import ResponseFormat
-from frontend_api.web.wire_messages import MessageIn, check_calls_are_answered
+from frontend_api.web.wire_messages import (
+    MessageIn,
+    check_calls_are_answered,
+    check_results_and_calls,
+)
 from frontend_api.web.wire_tools import (
     NamedChoice,
     ToolChoice,
@@ -55,13 +60,26 @@ Metadata = Annotated[
 Messages = Annotated[
     list[MessageIn], Field(min_length=1, fail_fast=True), AfterValidator(check_calls_are_answered)
 ]
+
+
+def _check_by_session(messages: Sequence[MessageIn], fields: ValidationInfo) -> object:
+    is_continued = fields.data.get("session") is not None
+    return (check_results_and_calls if is_continued else check_calls_are_answered)(messages)
+
+
+Turn = Annotated[
+    list[MessageIn], Field(min_length=1, fail_fast=True), AfterValidator(_check_by_session)
+]
+SessionId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:@+-]{{1,{MAX_ID_CHARS}}}$")]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class ChatCompletionIn(SamplingIn):
     """A conversation to be continued."""
 
-    messages: Messages
+    # Before the messages, whose check depends on it.
+    session: SessionId | None = None
+    messages: Turn
     max_completion_tokens: TokenCount | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -75,7 +93,7 @@ class ChatCompletionIn(SamplingIn):
     service_tier: Literal["auto", "default"] | None = None
     prompt_cache_key: Annotated[str, Field(max_length=512)] | None = None
     safety_identifier: Annotated[str, Field(max_length=512)] | None = None
-    store: Unsupported = None
+    store: bool | None = None
     audio: Unsupported = None
     function_call: Unsupported = None
     functions: Unsupported = None
@@ -108,6 +126,38 @@ class ChatCompletionIn(SamplingIn):
             )
         return self
 
+    @model_validator(mode="after")
+    def _can_be_stored(self) -> Self:
+        if self.session is not None and self.store is False:
+            raise refused(
+                "Invalid value for 'store': a turn of a session is stored.",
+                "invalid_value",
+                at="store",
+            )
+        for name in self._not_kept() if self.is_stored else ():
+            raise refused(
+                "Unsupported parameter: '{param}' is not supported with a stored session.",
+                "unsupported_parameter",
+                at=name,
+            )
+        return self
+
+    def _not_kept(self) -> Sequence[str]:
+        """Return the fields in use for which a stored answer has no place."""
+        named = [f"messages[{at}].name" for at, each in enumerate(self.messages) if each.name]
+        in_use = {
+            "n": self.num_kept > 1,
+            "logprobs": bool(self.logprobs),
+            "return_token_ids": bool(self.return_token_ids),
+            "stream_options.continuous_usage_stats": self.has_continuous_usage,
+        }
+        return [*(name for name, is_used in in_use.items() if is_used), *named]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether this is a turn of a stored session."""
+        return self.session is not None or bool(self.store)
+
     @property
     def num_top_log_probs(self) -> int | None:
         """Likeliest tokens told beside each; None without log probs."""
@@ -131,7 +181,7 @@ class ChatCompletionIn(SamplingIn):
             messages=tuple(message.to_domain() for message in self.messages),
             # A model that must not call anything is shown nothing to call.
             tools=tools_json(tools) if use is not None else "",
-            template_kwargs=self._template_kwargs(),
+            template_kwargs=template_kwargs(self.reasoning_effort, self.chat_template_kwargs),
         )
         request = replace(
             self._generation(prompt),
@@ -157,11 +207,12 @@ class ChatCompletionIn(SamplingIn):
             renamed["max_tokens"] = "max_completion_tokens"
         return self.generation(prompt, limit, renamed)
 
-    def _template_kwargs(self) -> str:
-        """Return the template's variables; effort goes by the names that templates look for."""
-        kwargs: dict[str, object] = {}
-        if self.reasoning_effort is not None:
-            kwargs["reasoning_effort"] = self.reasoning_effort
-            kwargs["enable_thinking"] = self.reasoning_effort != "none"
-        kwargs.update(self.chat_template_kwargs or {})
-        return orjson.dumps(kwargs).decode() if kwargs else ""
+
+def template_kwargs(effort: Effort | None, chosen: Mapping[str, object] | None) -> str:
+    """Return the template's variables; effort goes by the names that templates look for."""
+    kwargs: dict[str, object] = {}
+    if effort is not None:
+        kwargs["reasoning_effort"] = effort
+        kwargs["enable_thinking"] = effort != "none"
+    kwargs.update(chosen or {})
+    return orjson.dumps(kwargs).decode() if kwargs else ""

@@ -123,11 +123,23 @@ class MessageIn(Wire):
         )
 
 
-def check_calls_are_answered(messages: Sequence[MessageIn]) -> Sequence[MessageIn]:
-    """Refuse a tool message that answers no call, and a call that no tool message answers."""
+def check_results_and_calls(messages: Sequence[MessageIn]) -> Sequence[MessageIn]:
+    """Check `messages` that go on with a stored session: the first may be results of its calls."""
+    first = next((at for at, each in enumerate(messages) if each.role != "tool"), len(messages))
+    check_calls_are_answered(messages[first:], first)
+    return messages
+
+
+def check_calls_are_answered(
+    messages: Sequence[MessageIn], num_before: int = 0
+) -> Sequence[MessageIn]:
+    """Refuse a tool message that answers no call, and a call that no tool message answers.
+
+    num_before: how many messages of the request come before these.
+    """
     called: frozenset[str] = frozenset()
     unanswered: dict[str, None] = {}
-    for at, message in enumerate(messages):
+    for at, message in enumerate(messages, num_before):
         if message.role == "tool":
             _check_answer(message, called, at)
             unanswered.pop(message.tool_call_id or "", None)

@@ -1,5 +1,6 @@
 """A whole Conch as its user starts it: the launcher, the real tritonserver, real API processes."""
 
+import asyncio
 import os
 import queue
 import re
@@ -7,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,11 @@ def until(is_true: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> N
     while not is_true():
         assert time.monotonic() < deadline, f"never happened in {limit_s} s: {what}"
         time.sleep(0.02)
+
+
+async def until_async(is_true: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> None:
+    """Return when `is_true`, as `until`; other tasks of the test go on meanwhile."""
+    await asyncio.to_thread(until, is_true, what, limit_s)
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -101,6 +108,11 @@ class Conch:
             if all(any(word in part for part in child.cmdline()) for word in words)
         )
 
+    def workers(self) -> list[psutil.Process]:
+        """Return the API's worker processes, of which there are several."""
+        children = self.process("frontend_api").children()
+        return [child for child in children if any("spawn_main" in w for w in child.cmdline())]
+
     def kill(self, *words: str) -> None:
         """`kill -9` that process."""
         self.process(*words).send_signal(signal.SIGKILL)
@@ -152,17 +164,24 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_conch(*arguments: str, cwd: Path = ROOT) -> Iterator[Conch]:
-    """Start a Conch on a free port; at the end it is stopped, whatever happened."""
-    with subprocess.Popen(
-        launcher_command(["--port", "0", *arguments]),
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as launcher:
+def running_conch(
+    *arguments: str, cwd: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> Iterator[Conch]:
+    """Start a Conch on a free port, with sessions of its own; at the end it is stopped."""
+    with (
+        tempfile.TemporaryDirectory(prefix="conch-test-") as folder,
+        subprocess.Popen(
+            launcher_command(["--port", "0", *arguments]),
+            cwd=cwd,
+            env=environment(
+                **{"CONCH_STORE__SQLITE_PATH": f"{folder}/conch.db", **(environ or {})}
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as launcher,
+    ):
         conch = Conch(launcher)
         try:
             yield conch

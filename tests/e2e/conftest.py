@@ -6,6 +6,7 @@ between tokens) and `slow` (200 ms between tokens, for what happens in the middl
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from openai import AsyncOpenAI
 
 from scripts.launcher.bootstrap import ROOT
 from tests.e2e.conch_process import LIMIT_S, Conch, running_conch
+from tests.mongod import Mongod, quick_folder, running_mongod
 from triton_backend.llm.engines.simulated import write_model_folder
 
 DEMO = ROOT / "model_repository" / "demo"
@@ -55,6 +57,30 @@ def conch(arguments: list[str]) -> Iterator[Conch]:
 def breakable(arguments: list[str]) -> Iterator[Conch]:
     """A running Conch whose parts may be killed; wait until it serves again."""
     with running_conch(*arguments) as conch:
+        assert conch.url
+        yield conch
+
+
+@pytest.fixture(scope="module")
+def mongod() -> Iterator[Mongod]:
+    """A mongod for the sessions of `stored`."""
+    with (
+        TemporaryDirectory(prefix="conch-mongod-", dir=quick_folder()) as folder,
+        running_mongod(Path(folder)) as mongod,
+    ):
+        yield mongod
+
+
+@pytest.fixture(scope="module")
+def stored(arguments: list[str], mongod: Mongod) -> Iterator[Conch]:
+    """A Conch of two workers with sessions in `mongod`; parts of both may be killed."""
+    environ = {
+        "CONCH_STORE__MONGODB_URI": mongod.uri,
+        # Short, as a test waits for its end.
+        "CONCH_STORE__LEASE_S": "6",
+        "CONCH_LIMITS__MAX_SESSIONS": "0",
+    }
+    with running_conch("--workers", "2", *arguments, environ=environ) as conch:
         assert conch.url
         yield conch
 

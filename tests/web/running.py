@@ -14,7 +14,9 @@ import httpx
 import uvicorn
 from quart.typing import TestClientProtocol
 
+from frontend_api.adapters.sqlite import memory_store
 from frontend_api.app import create_app
+from frontend_api.ports import Store
 from frontend_api.service.generations import Generations
 from frontend_api.settings import Settings, load_settings
 from frontend_api.telemetry import Telemetry
@@ -34,12 +36,14 @@ def wired(
     catalogue: FakeCatalogue | None = None,
     chosen: Settings | None = None,
     tokenizing: FakeTokenizer | None = None,
+    store: Store | None = None,
 ) -> Wiring:
     return Wiring(
         settings=chosen or settings(),
         catalogue=catalogue or FakeCatalogue(),
         generator=generator,
         tokenizing=tokenizing or FakeTokenizer(),
+        store=store or memory_store(),
         telemetry=Telemetry(),
         clock=FixedClock(),
     )
@@ -51,9 +55,10 @@ async def running_app(
     catalogue: FakeCatalogue | None = None,
     chosen: Settings | None = None,
     tokenizing: FakeTokenizer | None = None,
+    store: Store | None = None,
 ) -> AsyncIterator[TestClientProtocol]:
     """Hand out Quart's own client; no sockets."""
-    app = create_app(wired(generator or FakeGenerator(), catalogue, chosen, tokenizing))
+    app = create_app(wired(generator or FakeGenerator(), catalogue, chosen, tokenizing, store))
     async with app.test_app() as test_app:
         yield test_app.test_client()
 
@@ -70,10 +75,14 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    generator: FakeGenerator, chosen: Settings | None = None, drain_s: float = 5
+    generator: FakeGenerator,
+    chosen: Settings | None = None,
+    drain_s: float = 5,
+    store: Store | None = None,
+    catalogue: FakeCatalogue | None = None,
 ) -> AsyncIterator[Served]:
     """Run uvicorn on a free port of loopback, in this loop."""
-    app = create_app(wired(generator, chosen=chosen))
+    app = create_app(wired(generator, catalogue, chosen, store=store))
     config = uvicorn.Config(
         app,
         lifespan="on",

@@ -8,6 +8,7 @@ import pytest
 from frontend_api.domain.errors import BackendLost, BadRequest
 from frontend_api.domain.generation import Accepted, ChatMessage, ChatPrompt, TextPrompt
 from frontend_api.domain.model import ServedModel
+from frontend_api.service.callers import owned_name
 from tests.web.fakes import DEMO, FakeCatalogue, FakeGenerator, Step, words
 from tests.web.running import ask, events, running_app, served, settings
 
@@ -164,7 +165,10 @@ async def test_an_openai_body_at_the_root_streams_as_openai() -> None:
 @pytest.mark.parametrize(
     ("change", "param", "code"),
     [
-        ({"session-id": "s1"}, "session-id", "unsupported_parameter"),
+        ({"session-id": "s/1"}, "session-id", "invalid_value"),
+        ({"session-id": ""}, "session-id", "invalid_value"),
+        ({"session-id": {"$ne": None}}, "session-id", "invalid_type"),
+        ({"session-id": "s" * 129}, "session-id", "string_above_max_length"),
         ({"model-dir": "/etc"}, "model-dir", "unsupported_parameter"),
         ({"device": "tpu"}, "device", "invalid_value"),
         ({"temperature": 3}, "temperature", "decimal_above_max_value"),
@@ -246,4 +250,4 @@ async def test_a_generation_can_be_found_by_its_request_id() -> None:
             "POST", "/chat/completions", json=CHAT, headers={"x-request-id": "mine"}
         ),
     ):
-        assert len(running.generations.named("mine")) == 1
+        assert len(running.generations.named(owned_name("mine"))) == 1

@@ -34,6 +34,7 @@ def test_every_counted_route_exists() -> None:
         ("/v1/models", "models_list"),
         ("/models/demo", "model_info"),
         ("/models/other", "model_info"),
+        ("/chat/history/nobody", "history"),
     ],
 )
 async def test_a_question_is_counted_once(url: str, name: str) -> None:

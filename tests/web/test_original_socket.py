@@ -92,7 +92,7 @@ async def test_a_socket_that_never_asks_is_closed() -> None:
         ("{", "__ERROR__:We could not parse the JSON body"),
         ({"model-name": "demo"}, "__ERROR__:Missing required parameter: 'prompt'."),
         ({**ASKED, "max-token": 0}, "__ERROR__:Invalid 'max-token': integer below minimum"),
-        ({**ASKED, "session-id": "s"}, "__ERROR__:Unsupported parameter: 'session-id'"),
+        ({**ASKED, "session-id": "s/"}, "__ERROR__:Invalid 'session-id'"),
         ({**ASKED, "model-name": "other"}, "__ERROR__:The model `other` does not exist"),
     ],
 )

@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import socket
+import sqlite3
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import httpx
@@ -28,6 +29,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def start(*arguments: str, **environ: str) -> asyncio.subprocess.Process:
+    """Start it with a store that leaves nothing behind, unless `environ` names one."""
+    environ.setdefault("CONCH_STORE__SQLITE_PATH", ":memory:")
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -81,6 +84,16 @@ async def until_ready(client: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.05)
 
 
+async def until_refused(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await client.get("/health", headers={"connection": "close"})
+            except httpx.TransportError:
+                return
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ", "sentence"),
     [
@@ -90,6 +103,13 @@ async def until_ready(client: httpx.AsyncClient) -> None:
             {"CONCH_SERVER__WORKERS": "0"},
             "frontend_api: The setting server.workers cannot be '0': "
             "Input should be greater than or equal to 1.\n",
+        ),
+        (
+            ("--host", "0.0.0.0"),
+            {},
+            "frontend_api: Without keys the API listens on this machine only, and server.host is "
+            "0.0.0.0: set security.enable_auth = true, or security.allow_unauthenticated = true "
+            "to let everybody in.\n",
         ),
         (
             ("--config", "none.toml"),
@@ -113,6 +133,78 @@ async def test_a_taken_port_is_one_sentence_and_exit_code_2() -> None:
 
     assert code == 2
     assert errors == f"frontend_api: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+
+
+def of_another_program(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE things (a)")
+    return "it is the database of another program: name another file"
+
+
+def newer(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    return "it was written by a newer version (layout 99"
+
+
+def no_database(path: Path) -> str:
+    path.write_text("no database at all, but text of some length" * 100)
+    return "file is not a database"
+
+
+def a_folder(path: Path) -> str:
+    path.mkdir()
+    return ""
+
+
+@pytest.mark.parametrize("made", [of_another_program, newer, no_database, a_folder])
+async def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, made: Callable[[Path], str]
+) -> None:
+    path = tmp_path / "conch.db"
+    reason = made(path)
+
+    code, errors = await ended(
+        await start("--port", str(free_port()), CONCH_STORE__SQLITE_PATH=str(path))
+    )
+
+    assert code == 2
+    assert errors.startswith(f"frontend_api: SQLite file {path} cannot be used: {reason}")
+    assert errors.count("\n") == 1
+
+
+async def test_the_folder_of_the_store_is_made_and_its_sessions_outlive_the_server(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "new" / "conch.db"
+    triton = FakeTriton([accepted(1), delta("a", reason="stop")])
+    for _ in range(2):
+        async with running(triton, CONCH_STORE__SQLITE_PATH=str(path)) as (process, client):
+            turn = await client.post("/v1/chat/completions", json=ask(session="mine"))
+            history = await client.get("/v1/conversations/mine/items")
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), 10)
+
+    assert turn.status_code == 200
+    assert len(history.json()["data"]) == 4
+
+
+async def test_a_background_answer_may_end_while_the_server_drains(tmp_path: Path) -> None:
+    path = str(tmp_path / "conch.db")
+    go_on = asyncio.Event()
+    triton = FakeTriton([accepted(1), delta("a"), go_on, delta("b", reason="stop")])
+    body = {"model": "demo", "input": "x", "background": True}
+    async with running(triton, CONCH_STORE__SQLITE_PATH=path) as (process, client):
+        made = (await client.post("/v1/responses", json=body)).json()
+        process.send_signal(signal.SIGTERM)
+        await until_refused(client)
+        go_on.set()
+        await asyncio.wait_for(process.wait(), 10)
+    async with running(triton, CONCH_STORE__SQLITE_PATH=path) as (_, client):
+        found = (await client.get(f"/v1/responses/{made['id']}")).json()
+
+    assert found["status"] == "completed"
+    assert found["output"][0]["content"][0]["text"] == "ab"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -156,10 +248,4 @@ async def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         process.kill()
         await process.wait()
 
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await client.get("/health", headers={"connection": "close"})
-                except httpx.TransportError:
-                    break
-                await asyncio.sleep(0.05)
+        await until_refused(client)

@@ -183,7 +183,6 @@ async def test_a_bad_body_is_refused_in_openai_words(
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"{",
         b'{"model": NaN}',
         b'{"model": "\xff"}',
@@ -191,7 +190,7 @@ async def test_a_bad_body_is_refused_in_openai_words(
         b'{"messages":' + b"[" * 100_000,
         b'{"messages":' + b"[" * 2000 + b"]" * 2000 + b"}",
     ],
-    ids=["empty", "cut", "nan", "bad utf-8", "lone surrogate", "deep and open", "deep"],
+    ids=["cut", "nan", "bad utf-8", "lone surrogate", "deep and open", "deep"],
 )
 async def test_a_body_that_is_not_json_is_a_400(body: bytes) -> None:
     async with running_app() as client:
@@ -201,6 +200,14 @@ async def test_a_body_that_is_not_json_is_a_400(body: bytes) -> None:
     assert response.status_code == 400
     assert error["message"].startswith("We could not parse the JSON body of your request.")
     assert set(error) == {"message", "type", "param", "code"}
+
+
+async def test_no_body_has_no_model() -> None:
+    async with running_app() as client:
+        response = await client.post(URL, data=b"")
+        error = (await response.get_json())["error"]
+
+    assert (response.status_code, error["message"]) == (400, "you must provide a model parameter")
 
 
 async def test_deep_json_that_parses_is_a_400_as_well() -> None:

@@ -48,7 +48,7 @@ REFUSED_CHAT: list[tuple[Json, str, str | None]] = [
     ({"metadata": {"k" * 65: "x"}}, "metadata", "string_above_max_length"),
     ({"metadata": {"k": "x" * 513}}, "metadata.k", "string_above_max_length"),
     ({"metadata": {"k": 1}}, "metadata.k", "invalid_type"),
-    ({"store": True}, "store", "unsupported_parameter"),
+    ({"store": "yes"}, "store", "invalid_type"),
     ({"service_tier": "flex"}, "service_tier", "invalid_value"),
     ({"modalities": ["text", "audio"]}, "modalities[1]", "invalid_value"),
     ({"modalities": []}, "modalities", "empty_array"),

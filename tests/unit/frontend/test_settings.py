@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from frontend_api.settings import Settings, SettingsError, load_settings
+from frontend_api.settings import Settings, SettingsError, load_settings, require_guard
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
 
@@ -59,6 +59,42 @@ def test_a_list_in_the_environment_is_parted_by_commas() -> None:
             "The environment variable CONCH_SERVER_PORT is not a setting: "
             "settings are named CONCH_<SECTION>__<KEY>.",
         ),
+        (
+            {"CONCH_STORE__LEASE_S": "2"},
+            "The setting store.lease_s cannot be '2': "
+            "Value error, It must be at least 3 times checkpoint_interval_s.",
+        ),
+        (
+            {"CONCH_STORE__MONGODB_URI": "http://user:secret@db"},
+            "The setting store.mongodb_uri cannot be '***': "
+            "Value error, It begins with mongodb:// or mongodb+srv://.",
+        ),
+        (
+            {"CONCH_STORE__MONGODB_URL": "mongodb://user:secret@db"},
+            "The setting store.mongodb_url is not known (its value is '***').",
+        ),
+        (
+            {"CONCH_SECURITY__API_KEYS": '[{"key": "canary", "name": "x"}]'},
+            "The setting security.api_keys.0.key cannot be '***': "
+            "Value error, It must be 8 to 200 letters, digits or any of . _ ~ + / : @ -.",
+        ),
+        (
+            {"CONCH_SECURITY__API_KEYS": '[{"kee": "canary-of-some-length", "name": "x"}]'},
+            "The setting security.api_keys.0.key cannot be '***': Field required.",
+        ),
+        (
+            {"CONCH_SECURITY__API_KEYS": "canary-of-some-length"},
+            "CONCH_SECURITY__API_KEYS is not valid JSON.",
+        ),
+        (
+            {"CONCH_SECURITY__API_KEY": "canary-of-some-length"},
+            "The setting security.api_key is not known (its value is '***').",
+        ),
+        (
+            {"CONCH_SECURITY__ALLOWED_ORIGINS": "https://chat.example.com/"},
+            "The setting security.allowed_origins cannot be 'https://chat.example.com/': "
+            "Value error, An origin looks like https://chat.example.com, with its port if any.",
+        ),
     ],
 )
 def test_a_bad_variable_is_told_in_one_sentence(environ: dict[str, str], sentence: str) -> None:
@@ -107,3 +143,30 @@ def test_every_setting_of_the_example_file_is_explained() -> None:
 
     # The second and third of a group share the comment above its first.
     assert len(unexplained) <= 6
+
+
+def test_keys_of_the_file_have_names_of_their_own(tmp_path: Path) -> None:
+    one = '[[security.api_keys]]\nkey = "{}-of-some-length"\nname = "ops"\nscopes = ["chat"]\n'
+
+    (key,) = load_settings(written(tmp_path, one.format("a")), {}).security.api_keys
+    with pytest.raises(SettingsError, match="a name and a key of its own"):
+        load_settings(written(tmp_path, one.format("a") + one.format("b")), {})
+
+    assert (key.name, key.scopes, key.enabled) == ("ops", ("chat",), True)
+    assert key.key.get_secret_value() == "a-of-some-length"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_without_keys_it_may_listen_on_this_machine(host: str) -> None:
+    require_guard(load_settings(None, {}, {"server": {"host": host}}))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.2", "conch", "localhost.evil"])
+def test_others_are_let_in_without_keys_only_when_that_is_asked_for(host: str) -> None:
+    server = {"host": host}
+
+    with pytest.raises(SettingsError, match=r"enable_auth = true, or security"):
+        require_guard(load_settings(None, {}, {"server": server}))
+
+    for security in ({"enable_auth": True}, {"allow_unauthenticated": True}):
+        require_guard(load_settings(None, {}, {"server": server, "security": security}))

@@ -1,0 +1,273 @@
+"""The use cases of stored conversations, apart from answering in them (responses.py).
+
+A session is shown along one path of its tree, from the root to its head; nothing is taken out of
+the tree when the head moves. What belongs to another owner is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from frontend_api.domain.errors import Conflict, LimitReached, NotFound, ServiceError
+from frontend_api.domain.messages import (
+    RESPONSE_PREFIX,
+    Item,
+    Message,
+    Said,
+    message_ids_of,
+    new_message_id,
+)
+from frontend_api.domain.sessions import (
+    Found,
+    Session,
+    SessionChanges,
+    SessionPage,
+    new_session_id,
+)
+from frontend_api.domain.titles import first_words
+from frontend_api.domain.tree import path_to
+from frontend_api.ports import Clock, SessionStore
+from frontend_api.settings import LimitSettings
+
+# A head older than this is not looked at to say whether it still runs.
+_LONGEST_RUN_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSession:
+    """A session, and whether the answer at its head is still being made."""
+
+    session: Session
+    is_running: bool
+
+
+class Sessions:
+    """Makes, shows, changes and deletes sessions and what is in them."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        clock: Clock,
+        limits: LimitSettings,
+        stop: Callable[[str, str], None],
+    ) -> None:
+        """Use these; `stop` ends what this worker generates for a session of an owner."""
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._stop = stop
+
+    async def create(
+        self, owner: str, items: Sequence[Item], metadata: Mapping[str, str]
+    ) -> Session:
+        """Begin a session with these items in it; raises LimitReached."""
+        now, title = self._clock.now(), _title_of(items)
+        session = Session(
+            id=new_session_id(),
+            owner=owner,
+            created_at=now,
+            updated_at=now,
+            title=title,
+            title_source="words" if title else "none",
+            metadata=metadata,
+            expires_at=self.expires_at(now),
+        )
+        return await self.store(session, _chain(session, items, now))
+
+    async def store(self, session: Session, messages: Sequence[Message]) -> Session:
+        """Make a new session durable with its messages; raises LimitReached, and stores nothing."""
+        self._check_room(0, len(messages))
+        await self._store.create_session(session, self._limits.max_sessions)
+        if not messages:
+            return session
+        try:
+            return await self._store.append(messages, session.head_version, session.updated_at)
+        except BaseException:
+            with contextlib.suppress(ServiceError):
+                await asyncio.shield(self._store.delete_session(session.owner, session.id))
+            raise
+
+    async def get(self, owner: str, session_id: str) -> Session:
+        """Return the session; raises NotFound."""
+        session = await self._store.session(owner, session_id, self._clock.now())
+        if session is None:
+            raise _no_session(session_id)
+        return session
+
+    async def page(
+        self, owner: str, after: str | None, limit: int
+    ) -> tuple[Sequence[SeenSession], bool]:
+        """Return some sessions, pinned first, newest first, and whether there are more."""
+        page = await self.plain_page(owner, after, limit)
+        seen = await asyncio.gather(*(self.seen(session) for session in page.sessions))
+        return seen, page.has_more
+
+    async def plain_page(self, owner: str, after: str | None, limit: int) -> SessionPage:
+        """Return some sessions as they are; raises NotFound when there is none to go on after."""
+        if after is not None:
+            await self.get(owner, after)
+        return await self._store.sessions(owner, self._clock.now(), after=after, limit=limit)
+
+    async def seen(self, session: Session) -> SeenSession:
+        """Return the session with what is going on in it."""
+        head, age_s = session.head or "", self._clock.now() - session.updated_at
+        if not head.startswith(RESPONSE_PREFIX) or age_s > _LONGEST_RUN_S:
+            return SeenSession(session, is_running=False)
+        message = await self._store.message(session.owner, head)
+        run = None if message is None else message.run
+        return SeenSession(session, is_running=run is not None and run.is_running)
+
+    async def change(self, owner: str, session_id: str, changes: SessionChanges) -> Session:
+        """Set what is given; raises NotFound."""
+        await self.get(owner, session_id)
+        lasting = replace(changes, expires_at=self.expires_at(self._clock.now()))
+        session = await self._store.change_session(owner, session_id, lasting)
+        if session is None:
+            raise _no_session(session_id)
+        return session
+
+    async def delete(self, owner: str, session_id: str) -> None:
+        """Delete it with all its messages, and stop what runs in it; raises NotFound."""
+        await self.get(owner, session_id)
+        is_there = await self._store.delete_session(owner, session_id)
+        self._stop(owner, session_id)
+        if not is_there:
+            raise _no_session(session_id)
+
+    async def add(self, owner: str, session_id: str, items: Sequence[Item]) -> Sequence[Message]:
+        """Add items after the head; raises NotFound, LimitReached, Conflict if the head moves."""
+        session = await self.get(owner, session_id)
+        self._check_room(session.num_messages, len(items))
+        now = self._clock.now()
+        messages = _chain(session, items, now)
+        await self._store.append(messages, session.head_version, now)
+        title = _title_of(items) if session.title_source == "none" else ""
+        expires_at = self.expires_at(now)
+        if title or expires_at:
+            changes = SessionChanges(
+                title=title or None, title_source="words" if title else None, expires_at=expires_at
+            )
+            await self._store.change_session(owner, session_id, changes)
+        return messages
+
+    async def tree(self, owner: str, session_id: str) -> tuple[Session, Sequence[Message]]:
+        """Return the session and all its messages, parents first; raises NotFound."""
+        session = await self.get(owner, session_id)
+        return session, await self._store.messages(owner, session_id)
+
+    async def path(self, owner: str, session_id: str) -> tuple[Session, Sequence[Message]]:
+        """Return the session and its messages in view; raises NotFound."""
+        session, messages = await self.tree(owner, session_id)
+        return session, path_to(messages, session.head)
+
+    async def message_of(self, owner: str, session_id: str, item_id: str) -> Message:
+        """Return the message that holds an item of the session; raises NotFound."""
+        await self.get(owner, session_id)
+        message = await self._holder(owner, item_id)
+        if message is None or message.session_id != session_id:
+            raise NotFound(f"Item with id '{item_id}' not found in conversation '{session_id}'.")
+        return message
+
+    async def item(self, owner: str, item_id: str) -> Item:
+        """Return an item by its id alone, from whichever session; raises NotFound."""
+        message = await self._holder(owner, item_id)
+        if message is None or not await self._store.session(
+            owner, message.session_id, self._clock.now()
+        ):
+            raise NotFound(f"Item with id '{item_id}' not found.")
+        return dict(message.items)[item_id]
+
+    async def delete_item(self, owner: str, session_id: str, item_id: str) -> Session:
+        """Take an item out of its message; raises NotFound.
+
+        The content of a message that has no other is gone for good; an answer's text stays with
+        its response.
+        """
+        message = await self.message_of(owner, session_id, item_id)
+        if message.run is None and len(message.items) == 1:
+            await self._store.delete_message(owner, message.id)
+        else:
+            number = message.number_of(item_id)
+            await self._store.remove_items(owner, message.id, [number])
+        return await self.get(owner, session_id)
+
+    async def move_head(
+        self, owner: str, session_id: str, message_id: str | None, seen: str | None = None
+    ) -> Session:
+        """Show the path to this message, None for nothing; raises NotFound and Conflict.
+
+        seen: the head that the caller believes it moves; None when it does not care.
+        """
+        session = await self.get(owner, session_id)
+        if seen is not None and session.head != seen:
+            raise Conflict(f"The head of conversation '{session_id}' is '{session.head}' by now.")
+        if message_id is not None:
+            message = await self._store.message(owner, message_id)
+            if message is None or message.session_id != session_id:
+                raise NotFound(
+                    f"Message with id '{message_id}' not found in conversation '{session_id}'.",
+                    param="message_id",
+                )
+        return await self._store.move_head(owner, session_id, message_id, session.head_version)
+
+    async def search(
+        self, owner: str, text: str, limit: int
+    ) -> Sequence[tuple[Session | None, Found]]:
+        """Return messages that hold the text, the newest first, each with its session."""
+        now = self._clock.now()
+        found = await self._store.search(owner, text, now, limit=limit)
+        ids = list(dict.fromkeys(each.session_id for each in found))
+        sessions = await asyncio.gather(*(self._store.session(owner, id_, now) for id_ in ids))
+        by_id = dict(zip(ids, sessions, strict=True))
+        return [(by_id[each.session_id], each) for each in found]
+
+    def expires_at(self, now: float) -> float | None:
+        """Return when a session that is used now is over; None: never."""
+        ttl_s = self._limits.session_ttl_seconds
+        return now + ttl_s if ttl_s else None
+
+    async def _holder(self, owner: str, item_id: str) -> Message | None:
+        for message_id in message_ids_of(item_id):
+            message = await self._store.message(owner, message_id)
+            if message is not None and item_id in dict(message.items):
+                return message
+        return None
+
+    def _check_room(self, num_there: int, num_new: int) -> None:
+        limit = self._limits.max_messages_per_session
+        if limit and num_there + num_new > limit:
+            raise LimitReached(
+                f"A conversation may hold at most {limit} messages. Begin a new one.",
+                code="session_full",
+            )
+
+
+def _chain(session: Session, items: Sequence[Item], now: float) -> Sequence[Message]:
+    """Return a message for each item, one after the other, the first after the head."""
+    messages: list[Message] = []
+    parent_id = session.head
+    for item in items:
+        message = Message(
+            id=new_message_id(),
+            session_id=session.id,
+            owner=session.owner,
+            parent_id=parent_id,
+            created_at=now,
+            said=(item,),
+        )
+        messages.append(message)
+        parent_id = message.id
+    return messages
+
+
+def _title_of(items: Sequence[Item]) -> str:
+    said = (item.text for item in items if isinstance(item, Said) and item.role == "user")
+    return next(filter(None, map(first_words, said)), "")
+
+
+def _no_session(session_id: str) -> NotFound:
+    return NotFound(f"Conversation with id '{session_id}' not found.")

@@ -1,0 +1,174 @@
+"""One message of a client on WS /v1/responses, from its bytes to the last event of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import orjson
+import structlog
+
+from frontend_api.domain.errors import BadRequest, InternalFault, ServiceError
+from frontend_api.domain.messages import Item
+from frontend_api.service.feeds import Feed
+from frontend_api.service.orders import Order
+from frontend_api.service.responses import Responses
+from frontend_api.web.body import checked, parse_json
+from frontend_api.web.errors import error_fields
+from frontend_api.web.response_events import Framing, ResponseEvents, batches
+from frontend_api.web.response_stream import log_fields
+from frontend_api.web.unsaved_turns import UnsavedTurns
+from frontend_api.web.validation import MISSING
+from frontend_api.web.wire_response_socket import CancelIn, CreateIn, ResumeIn
+
+Json: TypeAlias = Mapping[str, object]
+FindItem: TypeAlias = Callable[[str, str], Awaitable[Item]]
+Send: TypeAlias = Callable[[Iterable[bytes]], Awaitable[None]]
+
+ROUTE: Final = "/v1/responses"
+_KINDS: Final[Mapping[str, type[CreateIn | CancelIn | ResumeIn]]] = {
+    "response.create": CreateIn,
+    "response.cancel": CancelIn,
+    "response.resume": ResumeIn,
+}
+# Heartbeats fill the silence; the generation's own deadline comes first.
+_FOREVER_S: Final = 86_400.0
+_NAMES: Final = ("event_id", "stream_id")
+_MAX_NAME_CHARS: Final = 128
+_log = structlog.get_logger()
+
+
+class PeerLeft(Exception):  # noqa: N818 - nothing is wrong: a client may leave
+    """Nobody reads what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who asks: what it may see, and the way to it; `send` raises PeerLeft."""
+
+    owner: str
+    send: Send
+    unsaved: UnsavedTurns
+
+
+class ResponseExchange:
+    """Does what one message asks for."""
+
+    def __init__(self, responses: Responses, find_item: FindItem, peer: Peer) -> None:
+        """Begin; nothing is opened before `answer`."""
+        self._responses = responses
+        self._find_item = find_item
+        self._peer = peer
+        self._id = f"req_{secrets.token_hex(16)}"
+        self._names: Json = {}
+        self._feed: Feed | None = None
+        self._outcome: str | None = "answered"
+
+    async def answer(self, message: str | bytes) -> None:
+        """Send every event; raises PeerLeft when the client has left or reads nothing."""
+        started_at = asyncio.get_running_loop().time()
+        try:
+            await self._answer(message)
+        except (asyncio.CancelledError, PeerLeft):
+            self._outcome = "client_left"
+            raise
+        finally:
+            self._log(asyncio.get_running_loop().time() - started_at)
+
+    async def _answer(self, message: str | bytes) -> None:
+        try:
+            await self._act(parse_json(message))
+        except ServiceError as error:
+            await self._refuse(error)
+        except PeerLeft:
+            raise
+        except Exception:
+            _log.exception("socket.fault")
+            await self._refuse(InternalFault("The server had an error. Please try again."))
+
+    async def _act(self, value: object) -> None:
+        self._names = _names_in(value)
+        kind = _KINDS.get(_type_of(value))
+        if kind is None:
+            raise BadRequest(
+                f"Invalid value for 'type'. Supported values are: {', '.join(_KINDS)}.",
+                param="type",
+                code="invalid_value",
+            )
+        match checked(value, kind):
+            case CreateIn() as wire:
+                asked = await wire.to_order(self._peer.owner, self._id, self._find)
+                order = self._peer.unsaved.continued(asked)
+                await self._tell(await self._responses.create(order), after=-1, order=order)
+            case ResumeIn(response_id=response_id, starting_after=after):
+                feed = await self._responses.follow(self._peer.owner, response_id)
+                await self._tell(feed, after=-1 if after is None else after)
+            case CancelIn(response_id=response_id):
+                await self._responses.cancel(self._peer.owner, response_id)
+
+    async def _find(self, item_id: str) -> Item:
+        return await self._find_item(self._peer.owner, item_id)
+
+    async def _tell(self, feed: Feed, after: int, order: Order | None = None) -> None:
+        """Send the events after this number; the feed is closed with the task."""
+        self._feed = feed
+        self._names = {**self._names, "response_id": feed.message.id}
+        of_each = {name: name_ for name, name_ in self._names.items() if name != "event_id"}
+        async with aclosing(feed):
+            events = ResponseEvents(feed.message, Framing(is_sse=False, fields=of_each), after)
+            await self._peer.send(events.opening())
+            while (pieces := await feed.take(_FOREVER_S)) is not None:
+                for portion in batches(pieces):
+                    await self._peer.send(events.told(portion))
+                    await asyncio.sleep(0)
+            if order is not None:
+                # Before its end is told: the client may go on at once.
+                self._peer.unsaved.keep(order, feed.message)
+            await self._peer.send(events.ending(feed.message, is_saved=feed.is_saved))
+
+    async def _refuse(self, error: ServiceError) -> None:
+        self._outcome = error.code or "error"
+        await self._peer.send([error_message(error, self._names)])
+
+    def _log(self, duration_s: float) -> None:
+        _log.info(
+            "message",
+            request_id=self._id,
+            route=ROUTE,
+            outcome=self._outcome,
+            duration_ms=round(duration_s * 1000, 1),
+            **({} if self._feed is None else log_fields(self._feed)),
+        )
+
+
+def error_message(error: ServiceError, names: Json) -> bytes:
+    """Return the message that tells of an error, with what the client called its own."""
+    told = {"type": "error", "status": error.status, "error": error_fields(error), **names}
+    return orjson.dumps(told)
+
+
+def _type_of(value: object) -> str:
+    if not isinstance(value, Mapping):
+        raise BadRequest("Invalid type for the message: expected an object.", code="invalid_type")
+    kind = value.get("type")
+    if kind is None:
+        raise BadRequest(
+            MISSING.format(param="type"), param="type", code="missing_required_parameter"
+        )
+    return kind if isinstance(kind, str) else ""
+
+
+def _names_in(value: object) -> Json:
+    """Return the names the client gave, also of a message that is refused for something else."""
+    if not isinstance(value, Mapping):
+        return {}
+    given = {name: value.get(name) for name in _NAMES}
+    return {
+        name: text
+        for name, text in given.items()
+        if isinstance(text, str) and 0 < len(text) <= _MAX_NAME_CHARS
+    }
