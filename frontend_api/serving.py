@@ -34,7 +34,6 @@ from frontend_api.wiring import production, store_of
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # From the last error event to the end of its connection.
 _CLOSING_S: Final = 2.0
-_MAX_WEBSOCKET_BYTES: Final = 65_536
 # uvicorn kills a worker that says nothing for so long. Its own 5 s are less than a start takes on
 # a machine with something else to do (17 s were seen), and then no worker ever starts.
 _WORKER_SILENCE_S: Final = 60
@@ -130,7 +129,7 @@ def _uvicorn_config(settings: Settings, metrics_folder: Path | None) -> Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws_max_size=_MAX_WEBSOCKET_BYTES,
+        ws_max_size=settings.limits.max_body_bytes,
         timeout_worker_healthcheck=_WORKER_SILENCE_S,
         timeout_keep_alive=server.idle_connection_timeout_s,
         # uvicorn waits with asyncio.wait_for, which takes fractions as well.

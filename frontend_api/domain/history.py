@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from frontend_api.domain.errors import BadRequest
 from frontend_api.domain.generation import ChatMessage, MadeCall
 from frontend_api.domain.messages import Called, Item, Message, Returned, Said, Thought
 
@@ -43,6 +44,19 @@ def chat_messages(items: Iterable[Item]) -> Sequence[ChatMessage]:
                 turns.append(ChatMessage("tool", output, call_id=call_id))
         thought = None
     return turns
+
+
+def check_results(past: Iterable[Item], new: Iterable[Item]) -> None:
+    """Raise BadRequest, in OpenAI's words, for a new result of a call that nobody made."""
+    called = {item.call_id for item in past if isinstance(item, Called)}
+    for item in new:
+        if isinstance(item, Called):
+            called.add(item.call_id)
+        elif isinstance(item, Returned) and item.call_id not in called:
+            raise BadRequest(
+                f"No tool call found for function call output with call_id {item.call_id}.",
+                param="input",
+            )
 
 
 def latest(turns: Sequence[ChatMessage], max_turns: int) -> Sequence[ChatMessage]:

@@ -23,7 +23,13 @@ from frontend_api.domain.errors import (
     ShuttingDown,
     StoreLost,
 )
-from frontend_api.domain.history import Conversation, chat_messages, items_on, latest
+from frontend_api.domain.history import (
+    Conversation,
+    chat_messages,
+    check_results,
+    items_on,
+    latest,
+)
 from frontend_api.domain.messages import Item, Message, Run
 from frontend_api.domain.tree import path_to
 from frontend_api.ports import Clock, SessionStore, Tokenizing
@@ -231,7 +237,9 @@ class Responses:
         return message
 
     async def _start(self, order: Order, place: Place) -> Started:
-        past = chat_messages(item for _, item in items_on(place.path))
+        earlier = [item for _, item in items_on(place.path)]
+        check_results(earlier, order.items)
+        past = chat_messages(earlier)
         new = chat_messages(order.items)
         if order.max_history is not None:
             past = latest(past, order.max_history - len(new))

@@ -174,13 +174,17 @@ async def test_operators_in_any_place_find_nothing_and_break_nothing(
     kept = await served(http, "POST", URL, {**SPOKEN, "input": "Mine."})
     before = await session_ids(http)
     description = (await http.get("/openapi.json")).json()
-    wrong: list[object] = []
+    waiting, wrong = list(attacks(description)), []
 
-    for method, path, body in attacks(description):
-        answer = await http.request(method, path, json=body)
-        is_found = answer.status_code == 200 and "x%00y" in path and "?" not in path
-        if answer.status_code >= 500 or is_found:
-            wrong.append((method, path, body, answer.status_code, answer.text))
+    async def attack() -> None:
+        while waiting:
+            method, path, body = waiting.pop()
+            answer = await http.request(method, path, json=body)
+            is_found = answer.status_code == 200 and "x%00y" in path and "?" not in path
+            if answer.status_code >= 500 or is_found:
+                wrong.append((method, path, body, answer.status_code, answer.text))
+
+    await asyncio.gather(*(attack() for _ in range(8)))
 
     assert wrong == []
     assert before <= await session_ids(http)
@@ -197,7 +201,7 @@ async def test_operators_are_kept_as_the_text_they_are(http: httpx.AsyncClient) 
     none = (await http.get(f"{CONVERSATIONS}/search", params={"q": ".*\\$ne.*"})).json()
 
     assert seen["metadata"] == metadata
-    assert [match["conversation_id"] for match in found["data"]] == [session_id]
+    assert session_id in [match["conversation_id"] for match in found["data"]]
     assert none["data"] == []
 
 

@@ -128,7 +128,9 @@ async def test_the_streams_of_other_workers_do_not_notice(story: Story) -> None:
 async def test_another_worker_tells_the_end(story: Story) -> None:
     assert is_gapless(list(story.followed))
     assert spoken(list(story.followed)) == text_of(story.final)
-    assert [event["sequence_number"] for event in story.resumed] == [story.lost.last + 1]
+    # What the client has seen may be more than what was kept: it is told the end all the same.
+    numbers = [event["sequence_number"] for event in story.resumed]
+    assert numbers == list(range(story.lost.last + 1, story.lost.last + 1 + len(numbers)))
     assert story.resumed[-1]["response"] == story.followed[-1]["response"] == story.final
 
 
@@ -164,7 +166,7 @@ async def test_streams_outlive_a_killed_mongod_and_nothing_is_lost_or_doubled(
     async with (
         many_begun(stored, 8, model="steady", max_output_tokens=16) as ended,
         many_begun(stored, 8, max_output_tokens=300, ignore_eos=True) as long,
-        many_begun(stored, 8, max_output_tokens=25) as short,
+        many_begun(stored, 8, max_output_tokens=40) as short,
     ):
         await asyncio.gather(*(stream.rest() for stream in ended))
         await asyncio.gather(*(stream.read(4) for stream in (*short, *long)))

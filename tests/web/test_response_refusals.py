@@ -100,6 +100,17 @@ async def test_what_does_not_exist_is_not_found(fields: Json, code: str | None) 
     assert (status, body["error"]["code"]) == (404, code)
 
 
+async def test_result_of_a_call_that_nobody_made_is_refused() -> None:
+    result = {"type": "function_call_output", "call_id": "call_9", "output": "7"}
+
+    status, body = await answered({**asked(), "input": [result]})
+
+    assert status == 400
+    assert body["error"]["message"] == (
+        "No tool call found for function call output with call_id call_9."
+    )
+
+
 @pytest.mark.parametrize(
     "fields",
     [
