@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
+
 from frontend_api.domain.errors import ServiceError
 from frontend_api.domain.keys import ApiKey
 from frontend_api.key_arguments import read_arguments
@@ -33,6 +35,8 @@ def manage_keys(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     options = read_arguments(argv)
     settings = load_settings(options.config, environ)
+    # Standard output has the key and nothing else: a script may take it from there.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     try:
         asyncio.run(_act(options, settings))
     except ServiceError as exc:

@@ -53,9 +53,7 @@ class WorkerApp:
 
     def __call__(self) -> Quart:
         """Return the application of this process."""
-        observability = self.settings.observability
-        secrets = [each.key.get_secret_value() for each in self.settings.security.api_keys]
-        configure_logging(self.settings.server.log_level, observability.log_format, secrets)
+        _configure_logging(self.settings)
         app = create_app(production(self.settings, self.metrics_folder))
         generations: Generations = app.extensions["generations"]
 
@@ -77,6 +75,7 @@ def serve(settings: Settings, environ: MutableMapping[str, str]) -> int:
     """
     require_guard(settings)
     with _listening(settings.server) as listener:
+        _configure_logging(settings)
         asyncio.run(_prepare_store(settings))
         if settings.server.workers == 1:
             return _serve_alone(settings, listener)
@@ -84,6 +83,11 @@ def serve(settings: Settings, environ: MutableMapping[str, str]) -> int:
             # Read by prometheus-client when the workers import it.
             environ[_METRICS_VARIABLE] = folder
             return _serve_together(settings, listener, Path(folder))
+
+
+def _configure_logging(settings: Settings) -> None:
+    secrets = [each.key.get_secret_value() for each in settings.security.api_keys]
+    configure_logging(settings.server.log_level, settings.observability.log_format, secrets)
 
 
 def _listening(server: ServerSettings) -> socket.socket:

@@ -324,4 +324,4 @@ def _may_be_secret(place: tuple[int | str, ...], value: str) -> bool:
     section, key = (*place, "", "")[:2]
     if section == "security":
         return key not in _PLAIN_SECURITY
-    return _ADDRESS_MARK in value
+    return (section, key) == ("store", "mongodb_uri") or _ADDRESS_MARK in value

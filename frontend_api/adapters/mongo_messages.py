@@ -210,10 +210,15 @@ async def remove_items(
     )
     if marked is None:
         return False
-    # If another call has removed more meanwhile, that one knows the text that is left.
-    as_seen = {**there, "removed": marked["removed"]}
+    # If another call has removed more, or the run has ended meanwhile, that one knows the text.
+    as_seen = {**there, "removed": marked["removed"], "run.status": _status(marked)}
     await db.messages.update_one(as_seen, {"$set": {"folded": folded(message_of_chunks(marked))}})
     return True
+
+
+def _status(document: Mapping[str, Any]) -> str | None:
+    run = document["run"]
+    return None if run is None else run["status"]
 
 
 async def delete(db: Collections, owner: str, message_id: str) -> bool:

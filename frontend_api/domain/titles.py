@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
+
+from frontend_api.domain.messages import Item, Said
 
 MAX_TITLE_CHARS: Final = 60
 # What models put around a title.
@@ -20,6 +23,12 @@ def first_words(text: str) -> str:
     room = MAX_TITLE_CHARS - 1
     kept, space, _ = line[: room + 1].rpartition(" ")
     return f"{kept if space else line[:room]}…"
+
+
+def title_of(items: Iterable[Item]) -> str:
+    """Return the first words that a user says in these; "" when there are none."""
+    said = (item.text for item in items if isinstance(item, Said) and item.role == "user")
+    return next(filter(None, map(first_words, said)), "")
 
 
 def as_title(text: str) -> str:

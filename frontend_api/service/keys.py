@@ -98,10 +98,12 @@ class Keys:
 
     async def page(self, after: str | None, limit: int) -> KeyPage:
         """Return keys, the oldest first; those of the settings are on the first page."""
-        if after is None or after in self._static:
-            first = await self._store.keys(after=None, limit=limit)
-            return KeyPage([*self._static.values(), *first.keys], first.has_more)
-        return await self._store.keys(after=after, limit=limit)
+        if after is not None and after not in self._static:
+            return await self._store.keys(after=after, limit=limit)
+        static = list(self._static.values())
+        listed = 0 if after is None else list(self._static).index(after) + 1
+        first = await self._store.keys(after=None, limit=limit)
+        return KeyPage([*static[listed:], *first.keys], first.has_more)
 
     async def describe(self, key_id: str) -> ApiKey:
         """Return a key; raises NotFound."""

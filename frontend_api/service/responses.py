@@ -174,7 +174,8 @@ class Responses:
         if (unsaved := self._writes.message(owner, response_id)) is not None:
             return EndedFeed(unsaved, is_saved=False)
         message = await self._found(owner, response_id)
-        return StoredFeed(message, self._store, self._clock, grace_s=self._grace_s)
+        # Twice: the mark bears the time before the grace after which the reaper writes it.
+        return StoredFeed(message, self._store, self._clock, grace_s=2 * self._grace_s)
 
     async def cancel(self, owner: str, response_id: str) -> Message:
         """Stop it, wherever it runs, and return it with what it has said; raises NotFound.

@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from frontend_api.domain.errors import Conflict, LimitReached, NotFound, ServiceError
+from frontend_api.domain.errors import Conflict, LimitReached, NotFound, ServiceError, StoreLost
 from frontend_api.domain.messages import (
     RESPONSE_PREFIX,
     Item,
     Message,
-    Said,
     message_ids_of,
     new_message_id,
 )
@@ -28,13 +27,15 @@ from frontend_api.domain.sessions import (
     SessionPage,
     new_session_id,
 )
-from frontend_api.domain.titles import first_words
+from frontend_api.domain.titles import title_of
 from frontend_api.domain.tree import path_to
 from frontend_api.ports import Clock, SessionStore
 from frontend_api.settings import LimitSettings
 
 # A head older than this is not looked at to say whether it still runs.
 _LONGEST_RUN_S: Final = 86_400.0
+# More pieces than any answer has: a page of sessions must not read all that their heads say.
+_WITHOUT_PIECES: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Sessions:
         self, owner: str, items: Sequence[Item], metadata: Mapping[str, str]
     ) -> Session:
         """Begin a session with these items in it; raises LimitReached."""
-        now, title = self._clock.now(), _title_of(items)
+        now, title = self._clock.now(), title_of(items)
         session = Session(
             id=new_session_id(),
             owner=owner,
@@ -117,7 +118,7 @@ class Sessions:
         head, age_s = session.head or "", self._clock.now() - session.updated_at
         if not head.startswith(RESPONSE_PREFIX) or age_s > _LONGEST_RUN_S:
             return SeenSession(session, is_running=False)
-        message = await self._store.message(session.owner, head)
+        message = await self._store.message(session.owner, head, first=_WITHOUT_PIECES)
         run = None if message is None else message.run
         return SeenSession(session, is_running=run is not None and run.is_running)
 
@@ -145,13 +146,15 @@ class Sessions:
         now = self._clock.now()
         messages = _chain(session, items, now)
         await self._store.append(messages, session.head_version, now)
-        title = _title_of(items) if session.title_source == "none" else ""
+        title = title_of(items) if session.title_source == "none" else ""
         expires_at = self.expires_at(now)
         if title or expires_at:
             changes = SessionChanges(
                 title=title or None, title_source="words" if title else None, expires_at=expires_at
             )
-            await self._store.change_session(owner, session_id, changes)
+            # The items are there: an error now would make the client add them a second time.
+            with contextlib.suppress(StoreLost):
+                await self._store.change_session(owner, session_id, changes)
         return messages
 
     async def tree(self, owner: str, session_id: str) -> tuple[Session, Sequence[Message]]:
@@ -262,11 +265,6 @@ def _chain(session: Session, items: Sequence[Item], now: float) -> Sequence[Mess
         messages.append(message)
         parent_id = message.id
     return messages
-
-
-def _title_of(items: Sequence[Item]) -> str:
-    said = (item.text for item in items if isinstance(item, Said) and item.role == "user")
-    return next(filter(None, map(first_words, said)), "")
 
 
 def _no_session(session_id: str) -> NotFound:

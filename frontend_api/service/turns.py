@@ -11,12 +11,11 @@ from frontend_api.domain.messages import (
     Item,
     Message,
     Run,
-    Said,
     new_message_id,
     new_response_id,
 )
 from frontend_api.domain.sessions import Session, SessionChanges
-from frontend_api.domain.titles import first_words
+from frontend_api.domain.titles import title_of
 from frontend_api.ports import Clock, SessionStore
 from frontend_api.service.orders import Order
 from frontend_api.service.places import Place, Places
@@ -73,7 +72,7 @@ class Turns:
     async def _store_with_session(
         self, place: Place, messages: Sequence[Message], items: Sequence[Item]
     ) -> None:
-        title = _title_of(items)
+        title = title_of(items)
         session = replace(
             place.session,
             title=title,
@@ -98,7 +97,7 @@ class Turns:
 
     async def _change(self, session: Session, items: Sequence[Item]) -> None:
         """Name a session that has no name yet, and let it live on."""
-        title = _title_of(items) if session.title_source == "none" else ""
+        title = title_of(items) if session.title_source == "none" else ""
         expires_at = self._expires_at()
         if not title and expires_at is None:
             return
@@ -121,8 +120,3 @@ def _message(session: Session, message_id: str, parent_id: str | None, now: floa
         parent_id=parent_id,
         created_at=now,
     )
-
-
-def _title_of(items: Sequence[Item]) -> str:
-    said = (item.text for item in items if isinstance(item, Said) and item.role == "user")
-    return next(filter(None, map(first_words, said)), "")

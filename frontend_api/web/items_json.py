@@ -25,12 +25,15 @@ Find: TypeAlias = Callable[[str], Awaitable[Item]]
 MAX_ID_CHARS: Final = 256
 # Each is a query of its own.
 MAX_REFERENCES: Final = 100
+_MAX_INT32: Final = 2**31 - 1
 _TEXT_PARTS: Final = frozenset({"input_text", "output_text", "text", "reasoning_text"})
 _KINDS: Final = frozenset(
     {"message", "function_call", "function_call_output", "reasoning", "item_reference"}
 )
 
 ItemId = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
+# The number of an event. It is told again in the event of an error, and orjson writes 64 bits.
+EventNumber = Annotated[int, Field(ge=0, le=_MAX_INT32)]
 Empty = Annotated[list[object], Field(max_length=0)]
 
 

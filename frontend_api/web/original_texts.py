@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from frontend_api.domain.answer_pieces import Content, Piece, Reasoning
-from frontend_api.domain.errors import InternalFault, ServiceError
+from frontend_api.domain.errors import ServiceError
+from frontend_api.domain.failures import failure_of
 from frontend_api.domain.generation import Usage
 from frontend_api.service.feeds import Feed
 from frontend_api.service.live import LiveGeneration
@@ -105,9 +106,12 @@ class StoredTexts:
             return None
         self._is_over = True
         run = self._feed.message.run
-        if run is not None and run.ending is not None and run.ending.status == "failed":
-            message = run.ending.error_message or "The server had an error. Please try again."
-            raise InternalFault(message, code=run.ending.error_code)
+        ending = None if run is None else run.ending
+        # Whoever cancels an answer, or deletes its session, knows why it ends.
+        if ending is not None and ending.status != "cancelled":
+            failure = failure_of(ending)
+            if failure is not None:
+                raise failure
         return None
 
     async def aclose(self) -> None:

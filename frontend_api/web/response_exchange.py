@@ -151,6 +151,14 @@ def error_message(error: ServiceError, names: Json) -> bytes:
     return orjson.dumps(told)
 
 
+def names_of(message: str | bytes) -> Json:
+    """Return what the client called a message that is refused unread."""
+    try:
+        return _names_in(parse_json(message))
+    except BadRequest:
+        return {}
+
+
 def _type_of(value: object) -> str:
     if not isinstance(value, Mapping):
         raise BadRequest("Invalid type for the message: expected an object.", code="invalid_type")

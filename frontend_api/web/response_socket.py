@@ -28,6 +28,7 @@ from frontend_api.web.response_exchange import (
     PeerLeft,
     ResponseExchange,
     error_message,
+    names_of,
 )
 from frontend_api.web.responses import CREATION, TAG
 from frontend_api.web.unsaved_turns import UnsavedTurns
@@ -83,7 +84,7 @@ class _Connection:
             while True:
                 message = await websocket.receive()
                 if self._num_running >= MAX_AT_ONCE:
-                    await self._refuse()
+                    await self._refuse(message)
                     continue
                 self._num_running += 1
                 exchange = ResponseExchange(self._responses, self._find_item, self._peer)
@@ -104,9 +105,9 @@ class _Connection:
             await asyncio.sleep(interval_s)
             await self.send([HEARTBEAT])
 
-    async def _refuse(self) -> None:
+    async def _refuse(self, message: str | bytes) -> None:
         error = LimitReached(f"At most {MAX_AT_ONCE} messages are answered at once.")
-        await self.send([error_message(error, {})])
+        await self.send([error_message(error, names_of(message))])
 
     def _count_down(self, _: asyncio.Task[None]) -> None:
         self._num_running -= 1

@@ -31,7 +31,7 @@ from frontend_api.web.body import read_body
 from frontend_api.web.documented import GENERATION, RouteDoc, documented
 from frontend_api.web.idempotency import open_feed
 from frontend_api.web.item_types import ItemList
-from frontend_api.web.items_json import MAX_ID_CHARS, item_json
+from frontend_api.web.items_json import MAX_ID_CHARS, EventNumber, item_json
 from frontend_api.web.owner import owner_of
 from frontend_api.web.query import Query, read_query
 from frontend_api.web.response_exchange import FindItem
@@ -59,7 +59,7 @@ class LookQuery(Query):
     """How to look at a response: `stream` replays its events and goes on with it."""
 
     stream: bool = False
-    starting_after: Annotated[int, Field(ge=0)] | None = None
+    starting_after: EventNumber | None = None
     include: Unsupported = None
     include_obfuscation: Literal["false"] | None = None
 

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from frontend_api.domain.keys import DEFAULT_SCOPES, MAX_NAME_CHARS, OWNER, Scope
 from frontend_api.service.keys import DEFAULT_OVERLAP_S, MAX_OVERLAP_S, KeyOrder
+from frontend_api.web.chatgpt import LAST_MOMENT
 from frontend_api.web.query import Query
+from frontend_api.web.validation import refused
 from frontend_api.web.wire_base import Unsupported, Wire
 
 _MAX_MODELS: Final = 100
 _MODEL: Final = StringConstraints(min_length=1, max_length=200)
 
 
+def _check_printable(value: str) -> str:
+    """A name is written to terminals, one key on a line."""
+    if not value.isprintable():
+        raise refused("Invalid '{param}': expected printable characters.", "invalid_value")
+    return value
+
+
 class KeyIn(Wire):
     """A key to be made."""
 
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_check_printable)] = Field(
         min_length=1, max_length=MAX_NAME_CHARS, description="What people call it; shown in lists."
     )
     owner: str | None = Field(
@@ -34,7 +43,10 @@ class KeyIn(Wire):
         description="The models it may use; unless given, all.",
     )
     expires_at: int | None = Field(
-        default=None, ge=0, le=2**53, description="Seconds since 1970; unless given, never."
+        default=None,
+        ge=0,
+        le=LAST_MOMENT,
+        description="Seconds since 1970; unless given, never.",
     )
     # Limits are not enforced yet: a key that seems to have one would be worse than none.
     requests_per_minute: Unsupported = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from frontend_api.web.items_json import ItemId
+from frontend_api.web.items_json import EventNumber, ItemId
 from frontend_api.web.wire_base import Unsupported, Wire
 from frontend_api.web.wire_responses import ResponseIn
 
@@ -36,7 +36,7 @@ class ResumeIn(Wire):
 
     type: Literal["response.resume"]
     response_id: ItemId
-    starting_after: Annotated[int, Field(ge=0)] | None = None
+    starting_after: EventNumber | None = None
     event_id: Name | None = None
     stream_id: Name | None = None
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from frontend_api.domain.generation import ChatPrompt, Prompt, TextPrompt
 from frontend_api.service.tokens import TokenizeRequest
 from frontend_api.web.validation import MISSING, refused
-from frontend_api.web.wire_base import Unsupported, Wire
+from frontend_api.web.wire_base import JsonObject, Unsupported, Wire
 from frontend_api.web.wire_chat import Messages
 from frontend_api.web.wire_tools import Tools, check_names_differ, tools_json
 
@@ -32,7 +32,7 @@ class TokenizeIn(Wire):
     messages: Messages | None = None
     tools: Annotated[Tools, AfterValidator(check_names_differ)] | None = None
     add_generation_prompt: bool | None = None
-    chat_template_kwargs: dict[str, object] | None = None
+    chat_template_kwargs: JsonObject | None = None
     add_special_tokens: bool | None = None
     return_token_strs: bool | None = None
     chat_template: Unsupported = None

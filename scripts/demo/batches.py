@@ -4,8 +4,10 @@ Padding costs as much as text, so a pool is sorted by length before it is cut; t
 order of the batches is then left to chance.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from tokenizers import Tokenizer
@@ -14,6 +16,8 @@ from scripts.demo.chance import Chance
 from scripts.demo.chat import Turn, render
 
 NOT_LEARNED: Final = -100  # the label that torch's cross entropy leaves out
+# Words of fewer letters are one token anyway, or lose their meaning when they are broken.
+_LONG_WORD: Final = re.compile(r"[A-Za-z]{5,}")
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,26 @@ class Batch:
     labels: list[list[int]]
 
 
-def encode(tokenizer: Tokenizer, dialogue: Sequence[Turn], max_len: int) -> Example:
-    """Return the dialogue's tokens, cut at max_len; only the assistant's are labelled."""
+def encode(
+    tokenizer: Tokenizer,
+    dialogue: Sequence[Turn],
+    max_len: int,
+    broken_share: float = 0.0,
+    rng: Chance | None = None,
+) -> Example:
+    """Return the dialogue's tokens, cut at max_len; only the assistant's are labelled.
+
+    broken_share: of the long words that are only read, this share is tokenized in two parts. So
+    the model meets a word's parts ("rotat" in "rotating") and not only the whole (BPE-dropout,
+    Provilkov et al. 2020, does the same inside the tokenizer).
+    """
     ids: list[int] = []
     labels: list[int] = []
     for piece in render(dialogue):
-        piece_ids = tokenizer.encode(piece.text).ids
+        texts = [piece.text]
+        if rng is not None and not piece.is_learned:
+            texts = _broken(piece.text, broken_share, rng)
+        piece_ids = [token for text in texts for token in tokenizer.encode(text).ids]
         ids += piece_ids
         labels += piece_ids if piece.is_learned else [NOT_LEARNED] * len(piece_ids)
     return Example(ids[:max_len], labels[:max_len])
@@ -63,6 +81,16 @@ def batches(
         groups[-1].append(example)
     rng.shuffle(groups)
     yield from (_pad(group, pad_id) for group in groups if group)
+
+
+def _broken(text: str, share: float, rng: Chance) -> list[str]:
+    """Return the text in parts, cut inside this share of its long words."""
+    # The marks around a turn are no words: they are never cut.
+    words = [match for match in _LONG_WORD.finditer(text) if text[match.start() - 1] not in "|_>"]
+    cuts = [
+        rng.randrange(match.start() + 2, match.end() - 1) for match in words if rng.happens(share)
+    ]
+    return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
 
 
 def _pad(group: Sequence[Example], pad_id: int) -> Batch:

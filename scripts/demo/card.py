@@ -33,8 +33,8 @@ class Facts:
 
 
 _RESUMED: Final = (
-    " It went on from a checkpoint {} times; corpus, variations and batch size were extended in"
-    " between, so a run from the start gives other weights."
+    " It went on from a checkpoint {} time(s), and the mix of dialogues was changed in between, so"
+    " a run from the start gives other weights."
 )
 
 

@@ -67,7 +67,9 @@ def read_corpus(folder: Path) -> list[Question]:
         raise CorpusError(f"{folder}: no questions found.")
     known = {normalised(ask): question for question in questions for ask in question.ask}
     for name, content in contents:
-        questions += _wordings(name, content, known)
+        for wording in _wordings(name, content, known):
+            questions.append(wording)
+            known.update((normalised(ask), wording) for ask in wording.ask)
     _refuse_shared_phrasings(questions)
     return questions
 

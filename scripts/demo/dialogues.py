@@ -38,11 +38,11 @@ _SYSTEM_SHARE: Final = 0.15
 # Numbers of exchanges in a dialogue, and how often each range is drawn. The longest reach
 # some 1,200 tokens, so that late positions are trained, too.
 _LENGTHS: Final = (
-    ((1, 1), 0.86),
-    ((2, 3), 0.09),
-    ((4, 7), 0.035),
-    ((8, 15), 0.01),
-    ((16, 30), 0.005),
+    ((1, 1), 0.92),
+    ((2, 3), 0.055),
+    ((4, 7), 0.016),
+    ((8, 15), 0.006),
+    ((16, 30), 0.003),
 )
 _NAME_FIRST_SHARE: Final = 0.6  # of the dialogues of several exchanges
 

@@ -147,15 +147,21 @@ class Trainer:
         return list(batches(examples, self._recipe.batch_tokens, self._pad_id, rng))
 
     def _encode(self, dialogue: Dialogue, rng: Chance) -> Example:
-        example = encode(self._material.tokenizer, dialogue, self._recipe.context_length)
+        recipe = self._recipe
+        example = encode(
+            self._material.tokenizer, dialogue, recipe.context_length, recipe.broken_share, rng
+        )
         has_one_answer = sum(turn.role == "assistant" for turn in dialogue) == 1
-        if has_one_answer and rng.happens(self._recipe.short_share):
-            return shortened(example, self._recipe.short_len)
+        if has_one_answer and rng.happens(recipe.short_share):
+            return shortened(example, recipe.short_len)
         return example
 
     def _step(self, batch: Batch, share_done: float) -> float:
         ids, labels = torch.tensor(batch.ids), torch.tensor(batch.labels)[:, 1:]
-        hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+        embedded = functional.dropout(
+            self.model.model.embed_tokens(ids), self._recipe.embedding_dropout
+        )
+        hidden = self.model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state[:, :-1]
         is_learned = labels != NOT_LEARNED
         # Only the positions to learn go through the output layer: half of its cost.
         loss = functional.cross_entropy(self.model.lm_head(hidden[is_learned]), labels[is_learned])

@@ -90,7 +90,7 @@ async def test_a_socket_answers_several_requests_and_then_closes(conch: Conch) -
 
 async def test_a_message_over_the_limit_closes_the_socket(conch: Conch) -> None:
     async with connect(socket_url(conch), proxy=None) as socket:
-        await socket.send(json.dumps({**CHAT, "prompt": "x" * 70_000}))
+        await socket.send(json.dumps({**CHAT, "prompt": "x" * 1_100_000}))
         await asyncio.wait_for(socket.wait_closed(), LIMIT_S)
 
     assert socket.close_code == 1009

@@ -11,7 +11,7 @@ EXAMPLES = examples(PAGE)
 
 
 def test_every_block_that_can_be_run_says_what_comes_back() -> None:
-    assert len(EXAMPLES) == num_runnable(PAGE) == 2
+    assert len(EXAMPLES) == num_runnable(PAGE) == 3
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.language)

@@ -106,3 +106,21 @@ def test_padding_is_not_learned() -> None:
 
     assert batch.ids == [[5, 0, 0], [6, 7, 8]]
     assert batch.labels == [[5, NOT_LEARNED, NOT_LEARNED], [6, 7, 8]]
+
+
+def test_broken_words_keep_the_text_the_marks_and_what_is_learned(tokenizer: Tokenizer) -> None:
+    dialogue = [Turn("user", "rotating everything carefully"), Turn("assistant", "certainly")]
+    whole = encode(tokenizer, dialogue, max_len=10_000)
+
+    broken = encode(tokenizer, dialogue, 10_000, broken_share=1.0, rng=Chance(0))
+
+    def text(ids: list[int]) -> str:
+        return str(tokenizer.decode(ids, skip_special_tokens=False))
+
+    def learned(example: Example) -> list[int]:
+        return [label for label in example.labels if label != NOT_LEARNED]
+
+    assert text(broken.ids) == text(whole.ids)
+    assert broken.ids != whole.ids
+    assert learned(broken) == learned(whole)
+    assert broken.ids[0] == whole.ids[0]

@@ -129,12 +129,15 @@ async def test_the_list_comes_in_pages(client: httpx.AsyncClient) -> None:
     [
         ({}, "name", "missing_required_parameter"),
         ({"name": ""}, "name", None),
+        ({"name": "x\n\x1b[2J"}, "name", "invalid_value"),
         ({"name": "x", "scopes": []}, "scopes", None),
         ({"name": "x", "scopes": ["root"]}, "scopes[0]", None),
         ({"name": "x", "owner": "a\nb"}, "owner", None),
         ({"name": "x", "owner": "$ne "}, "owner", None),
         ({"name": "x", "models": []}, "models", None),
         ({"name": "x", "expires_at": 1}, "expires_at", None),
+        # Milliseconds: no date, so the key could not be listed.
+        ({"name": "x", "expires_at": 1_795_357_756_000}, "expires_at", "integer_above_max_value"),
         ({"name": "x", "requests_per_minute": 5}, "requests_per_minute", "unsupported_parameter"),
         ({"name": "x", "tokens_per_day": 5}, "tokens_per_day", "unsupported_parameter"),
         ({"name": "x", "priority_weight": 5}, "priority_weight", "unsupported_parameter"),
@@ -159,6 +162,17 @@ async def test_an_unknown_key_is_not_found(client: httpx.AsyncClient, method: st
     assert response.status_code == 404
     assert (await client.post("/admin/keys/0123456789ab/rotate")).status_code == 404
     assert (await client.get("/admin/keys?after=0123456789ab")).status_code == 404
+
+
+async def test_a_list_goes_on_after_a_key_of_the_settings(client: httpx.AsyncClient) -> None:
+    static = [each["id"] for each in (await client.get("/admin/keys")).json()["data"]]
+    made_id = (await made(client))["id"]
+
+    after_all = (await client.get("/admin/keys", params={"after": static[-1]})).json()
+    after_first = (await client.get("/admin/keys", params={"after": static[0]})).json()
+
+    assert [each["id"] for each in after_all["data"]] == [made_id]
+    assert [each["id"] for each in after_first["data"]] == [*static[1:], made_id]
 
 
 async def test_answers_are_as_documented(both: tuple[Quart, httpx.AsyncClient]) -> None:

@@ -117,6 +117,20 @@ def test_an_unknown_key_is_one_sentence_and_exit_code_1(
     assert capsys.readouterr().err == "frontend_api keys: No API key with id '0123456789ab'.\n"
 
 
+def test_a_lost_database_is_told_on_standard_error_only(capsys: Captured) -> None:
+    environ = {
+        "CONCH_STORE__MONGODB_URI": "mongodb://127.0.0.1:1",
+        "CONCH_STORE__OPERATION_TIMEOUT_S": "0.1",
+    }
+
+    assert keys(environ, "create", "--name", "x") == 1
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "mongodb_lost" in told.err
+    assert told.err.endswith("The database with the sessions does not answer.\n")
+
+
 def test_every_help_shows_a_working_example(capsys: Captured) -> None:
     for action in ([], ["create"], ["list"], ["describe"], ["rotate"], ["revoke"]):
         with pytest.raises(SystemExit) as ended:

@@ -241,6 +241,21 @@ async def test_a_failure_in_a_session_is_told_in_the_stream() -> None:
     assert streamed == "data: Good\n\ndata: __ERROR__:The engine broke.\n\n"
 
 
+async def test_an_answer_cut_by_a_shutdown_does_not_end_as_if_it_were_whole() -> None:
+    fake = FakeGenerator([Accepted(3), Delta(0, "Good", 1), HANG])
+    async with (
+        served(fake) as server,
+        server.client.stream("POST", "/chat/completions", json=said()) as response,
+    ):
+        lines = response.aiter_lines()
+        first = await anext(lines)
+        server.generations.drain(0.1)
+        rest = [line async for line in lines if line]
+
+    assert first == "data: Good"
+    assert rest == ["data: __ERROR__:The server is shutting down."]
+
+
 async def test_a_full_store_refuses_new_sessions_and_serves_those_there_are() -> None:
     chosen = settings(limits={"max_sessions": 1})
     async with owned_clients("me", generator=generator(), chosen=chosen) as [client]:

@@ -210,7 +210,8 @@ async def test_one_socket_runs_so_many_at_once_and_no_more() -> None:
         for _ in range(MAX_AT_ONCE):
             await socket.create(store=False)
             await socket.until("response.in_progress")
-        await socket.create()
+        await socket.create(event_id="e1", stream_id="s1")
         (error,) = await socket.until("error")
 
     assert (error["status"], error["error"]["code"]) == (429, "limit_reached")
+    assert (error["event_id"], error["stream_id"]) == ("e1", "s1")

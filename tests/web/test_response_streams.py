@@ -230,6 +230,7 @@ async def test_what_is_not_there_is_not_found(method: str) -> None:
     [
         ({"starting_after": "1"}, "starting_after"),
         ({"stream": "true", "starting_after": "-1"}, "starting_after"),
+        ({"stream": "true", "starting_after": str(2**64)}, "starting_after"),
         ({"stream": "maybe"}, "stream"),
         ({"colour": "red"}, "colour"),
     ],

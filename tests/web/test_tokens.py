@@ -118,6 +118,11 @@ async def test_tools_are_part_of_the_conversation() -> None:
         ({"messages": []}, "messages", "empty_array"),
         ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_required_parameter"),
         ({"prompt": "a", "extra": 1}, "extra", "unknown_parameter"),
+        (
+            {"messages": TURNS, "chat_template_kwargs": {"a": orjson.loads("[" * 300 + "]" * 300)}},
+            "chat_template_kwargs",
+            "invalid_value",
+        ),
         ({"messages": TURNS, "chat_template": "x"}, "chat_template", "unsupported_parameter"),
         (
             {"messages": TURNS, "continue_final_message": True},

@@ -167,6 +167,23 @@ async def test_a_reader_is_told_of_an_interruption_that_stands(elapsed_s: float)
     assert tells_reason(feed.message) == ("incomplete", INTERRUPTED)
 
 
+async def test_a_reader_waits_on_although_the_mark_was_dated_before_it_was_written() -> None:
+    # A little more than the grace: a clock of today does not count in its exact fractions.
+    clock, grace_s = MovingClock(), 1.1 * 2 * fast().store.checkpoint_interval_s
+    async with shaky() as store, answering(FakeGenerator(), store, clock=clock) as desk:
+        opened = await interrupted(store, clock)
+        clock.time += grace_s
+        feed = await desk.responses.follow(OWNER, opened.id)
+        pieces: list[Piece] = list(await feed.take(5) or ())
+        nothing = await feed.take(0.02)
+        clock.time += grace_s
+        await taken(feed, pieces)
+
+    assert nothing == ()
+    assert text_of(pieces) == "a"
+    assert tells_reason(feed.message) == ("incomplete", INTERRUPTED)
+
+
 async def test_a_reader_asks_only_for_the_pieces_it_does_not_have() -> None:
     clock = MovingClock()
     async with shaky() as store:

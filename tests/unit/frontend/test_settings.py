@@ -70,6 +70,11 @@ def test_a_list_in_the_environment_is_parted_by_commas() -> None:
             "Value error, It begins with mongodb:// or mongodb+srv://.",
         ),
         (
+            {"CONCH_STORE__MONGODB_URI": "user:secret@db:27017"},
+            "The setting store.mongodb_uri cannot be '***': "
+            "Value error, It begins with mongodb:// or mongodb+srv://.",
+        ),
+        (
             {"CONCH_STORE__MONGODB_URL": "mongodb://user:secret@db"},
             "The setting store.mongodb_url is not known (its value is '***').",
         ),
