@@ -51,7 +51,10 @@ def _without_request_log() -> Iterator[None]:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(wired(FakeGenerator([Accepted(3), *words("Good", " day")])))
     transport = httpx.ASGITransport(cast(Any, app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://conch") as client:
+    async with (
+        app.test_app(),
+        httpx.AsyncClient(transport=transport, base_url="http://conch") as client,
+    ):
         yield client
 
 
