@@ -14,6 +14,7 @@ from frontend_api.domain.generation import Usage
 from frontend_api.service.live import LiveGeneration
 from frontend_api.web.chunks import Completion
 from frontend_api.web.errors import error_event
+from frontend_api.web.event_response import event_response
 
 # The generation's own deadline comes first.
 _FOREVER_S: Final = 86_400.0
@@ -25,14 +26,7 @@ def event_stream(
 ) -> Response:
     """Answer with the generation's deltas as they come."""
     completion.prepare_chunks(includes_usage)
-    response = Response(
-        _events(generation, completion, keepalive_s, includes_usage),
-        content_type="text/event-stream; charset=utf-8",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
-    )
-    # Quart would cut the stream after a minute without a word; our deadlines are the generation's.
-    response.timeout = None
-    return response
+    return event_response(_events(generation, completion, keepalive_s, includes_usage))
 
 
 async def document(generation: LiveGeneration, completion: Completion) -> Response:

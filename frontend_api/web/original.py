@@ -28,6 +28,7 @@ from frontend_api.web.answer_types_completion import (
 from frontend_api.web.answers import log_fields
 from frontend_api.web.body import read_body
 from frontend_api.web.documented import GENERATION, STORED_TURN, RouteDoc, documented
+from frontend_api.web.event_response import event_response
 from frontend_api.web.original_answers import OriginalCompletion
 from frontend_api.web.original_events import TextFrames, error_frame
 from frontend_api.web.original_models import TAG
@@ -139,14 +140,7 @@ async def _whole(generation: LiveGeneration, model: str) -> Response:
 
 
 def _stream(texts: Texts, keepalive_s: float) -> Response:
-    response = Response(
-        _events(texts, keepalive_s, record_of(request.scope)),
-        content_type="text/event-stream; charset=utf-8",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
-    )
-    # Quart would cut the stream after a minute; our deadlines are the generation's.
-    response.timeout = None
-    return response
+    return event_response(_events(texts, keepalive_s, record_of(request.scope)))
 
 
 async def _events(

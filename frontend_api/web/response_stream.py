@@ -13,6 +13,7 @@ from quart import Response
 from frontend_api.domain import sse
 from frontend_api.domain.errors import InternalFault, ServiceError
 from frontend_api.service.feeds import Feed
+from frontend_api.web.event_response import event_response
 from frontend_api.web.response_events import Framing, ResponseEvents, batches
 from frontend_api.web.response_json import response_json, run_of
 from frontend_api.web.scope import RequestRecord
@@ -26,14 +27,7 @@ def response_stream(
     feed: Feed, record: RequestRecord, keepalive_s: float, after: int = -1
 ) -> Response:
     """Answer with the events after number `after`, as they come."""
-    response = Response(
-        _events(feed, record, keepalive_s, after),
-        content_type="text/event-stream; charset=utf-8",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
-    )
-    # Quart would cut the stream after a minute without a word; our deadlines are the generation's.
-    response.timeout = None
-    return response
+    return event_response(_events(feed, record, keepalive_s, after))
 
 
 async def document(feed: Feed, record: RequestRecord) -> Response:

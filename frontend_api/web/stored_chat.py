@@ -27,6 +27,7 @@ from frontend_api.service.orders import Order
 from frontend_api.service.responses import Responses
 from frontend_api.web.chunks import CHAT, Completion, Json, new_head
 from frontend_api.web.errors import error_event
+from frontend_api.web.event_response import event_response
 from frontend_api.web.idempotency import open_feed
 from frontend_api.web.owner import owner_of
 from frontend_api.web.pieces import chat_message, piece_delta
@@ -167,14 +168,7 @@ class StoredChat(Completion):
 
 
 def _stream(chat: StoredChat, feed: Feed, record: RequestRecord, keepalive_s: float) -> Response:
-    response = Response(
-        _events(chat, feed, record, keepalive_s),
-        content_type="text/event-stream; charset=utf-8",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
-    )
-    # Quart would cut the stream after a minute; our deadlines are the generation's.
-    response.timeout = None
-    return response
+    return event_response(_events(chat, feed, record, keepalive_s))
 
 
 async def _document(chat: StoredChat, feed: Feed) -> Response:

@@ -36,6 +36,10 @@ class Batch:
     labels: list[list[int]]
 
 
+# What an answer of so few tokens says comes at its end, as the result of a sum does.
+_WHOLE_LEN: Final = 12
+
+
 def encode(
     tokenizer: Tokenizer,
     dialogue: Sequence[Turn],
@@ -62,9 +66,9 @@ def encode(
 
 
 def shortened(example: Example, learned_len: int) -> Example:
-    """Return the example up to its first `learned_len` learned tokens."""
+    """Return the example up to its first `learned_len` learned tokens, short answers whole."""
     places = [place for place, label in enumerate(example.labels) if label != NOT_LEARNED]
-    if len(places) <= learned_len:
+    if len(places) <= max(learned_len, _WHOLE_LEN):
         return example
     end = places[learned_len]
     return Example(example.ids[:end], example.labels[:end])

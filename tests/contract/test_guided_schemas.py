@@ -11,6 +11,7 @@ from tests.contract.engine_runs import PATIENCE_S, Run, params, start
 from tests.contract.schemas_made import made_schema
 from triton_backend.llm.engines import open_engine
 from triton_backend.llm.engines.protocol import Engine, SequenceParams
+from triton_backend.llm.json_grammar import schema_grammar
 from triton_backend.llm.manifest import read_manifest
 from triton_backend.llm.request import Guide, Sampling
 from triton_backend.llm.tokenizer import open_tokenizer
@@ -54,8 +55,11 @@ def test_sampled_answers_are_valid_for_their_schemas(engine: Engine, first: int)
     for number, run in ended:
         text = TOKENIZER.decode(run.ids, has_special_tokens=False)
         jsonschema.validate(json.loads(text), made_schema(number))
-    # Cut by length is allowed, but is no proof. Where the engine's own conversion is needed (for
-    # `pattern`, `format` and bounds), white space may go on for ever: up to 5 of 20 were cut.
+    # Cut by length is allowed, but is no proof. Only our own grammars bound white space: the
+    # engine's conversion (of `pattern`, `format` and bounds) lets it go on without end.
+    ours = {number for number in numbers if schema_grammar(made_schema(number)) is not None}
+    ended_of_ours = ours & {number for number, _ in ended}
+    assert len(ended_of_ours) >= len(ours) * 0.9
     assert len(ended) >= AT_ONCE * 0.7
 
 

@@ -84,10 +84,17 @@ def test_a_long_dialogue_is_cut(tokenizer: Tokenizer) -> None:
 
 
 def test_a_shortened_example_ends_after_the_first_learned_tokens() -> None:
-    example = Example([1, 2, 3, 4, 5], [NOT_LEARNED, 2, NOT_LEARNED, 4, 5])
+    ids = list(range(20))
+    example = Example(ids, [NOT_LEARNED, *ids[1:]])
 
-    assert shortened(example, 2) == Example([1, 2, 3, 4], [NOT_LEARNED, 2, NOT_LEARNED, 4])
-    assert shortened(example, 3) == example
+    assert shortened(example, 2) == Example(ids[:3], [NOT_LEARNED, 1, 2])
+    assert shortened(example, 19) == example
+
+
+def test_a_short_answer_is_never_cut() -> None:
+    example = Example([1, 2, 3, 4, 5], [NOT_LEARNED, 2, 3, 4, 5])
+
+    assert shortened(example, 2) == example
 
 
 def test_batches_hold_every_example_once_within_the_limit() -> None:
