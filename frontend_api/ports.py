@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from frontend_api.domain.audit import AuditEntry, AuditPage
+from frontend_api.domain.budgets import Allowance, Reservation, Spent, UsageRow
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest, Prompt
 from frontend_api.domain.keys import ApiKey, KeyPage
 from frontend_api.domain.messages import Ending, Message
@@ -236,6 +238,67 @@ class KeyStore(Protocol):
 
     async def keys(self, *, after: str | None, limit: int) -> KeyPage:
         """Return the keys that were made after that one; raises NotFound when there is none."""
+        ...
+
+
+class BudgetStore(Protocol):
+    """Counts what keys use, exactly, whichever worker asks; errors as above.
+
+    The minute is any sixty seconds, not one of the clock: no more than the limit is let in within
+    any of them. The day is UTC's.
+    """
+
+    async def reserve(self, reservation: Reservation) -> Allowance:
+        """Set it aside, in one step.
+
+        Raises BudgetSpent, and sets nothing aside, when one of the limits does not leave so much.
+        """
+        ...
+
+    async def widen(self, reservation: Reservation, num_tokens: int) -> Allowance:
+        """Set so many more tokens aside for it; raises BudgetSpent as `reserve` does."""
+        ...
+
+    async def renew(self, spent: Sequence[Spent], lease_until: float) -> None:
+        """Tell that these still run, and what each has used so far."""
+        ...
+
+    async def settle(self, spent: Spent) -> None:
+        """Give back what the request did not use; what it used counts. Once, however often sent."""
+        ...
+
+    async def settle_lost(self, now: float) -> int:
+        """Settle those whose lease is over at what was last told of them; how many."""
+        ...
+
+
+class UsageStore(Protocol):
+    """Adds up what was used; errors as above."""
+
+    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
+        """Add these to what is there of the same day, key and model."""
+        ...
+
+    async def usage(
+        self, first_day: str, last_day: str, *, key_id: str | None = None
+    ) -> Sequence[UsageRow]:
+        """Return the sums of these days, by day, key and model; of that key only, if given."""
+        ...
+
+
+class AuditStore(Protocol):
+    """Keeps the audit, to which entries are only added; errors as above."""
+
+    async def add_entries(self, entries: Sequence[AuditEntry]) -> None:
+        """Add these; one of an id that is there already is not added again."""
+        ...
+
+    async def entries(self, *, after: str | None, limit: int) -> AuditPage:
+        """Return those that are older than that one; raises NotFound when there is none."""
+        ...
+
+    async def delete_entries(self, before: float) -> int:
+        """Remove those that are older than that time; how many."""
         ...
 
 

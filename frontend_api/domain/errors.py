@@ -5,7 +5,7 @@ ServiceError
 ├── Unauthenticated 401 ── WrongKey · Forbidden 403
 ├── NotFound 404 ── ModelNotFound
 ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413
-├── Conflict 409 · KeyReused 422 · LimitReached 429
+├── Conflict 409 · KeyReused 422 · LimitReached 429 ── BudgetSpent
 ├── RequestCancelled 499
 ├── Unavailable 503 ── ModelNotReady, BackendLost, Overloaded, ShuttingDown, StoreLost
 ├── TimedOut 504
@@ -159,6 +159,13 @@ class LimitReached(ServiceError):
     status = 429
     type = "invalid_request_error"
     default_code = "limit_reached"
+
+
+class BudgetSpent(LimitReached):
+    """The key has used what it may use for now."""
+
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
 
 
 class RequestCancelled(ServiceError):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from frontend_api.domain.errors import ModelNotFound
-from frontend_api.domain.keys import SCOPES, Scope
+from frontend_api.domain.keys import SCOPES, KeyLimits, Scope
 from frontend_api.domain.model import ServedModel
 from frontend_api.ports import ModelCatalogue, Readiness
 
@@ -27,6 +27,7 @@ class Caller:
     scopes: tuple[Scope, ...] = SCOPES
     models: tuple[str, ...] | None = None
     key_id: str | None = None
+    limits: KeyLimits = field(default_factory=KeyLimits)
 
 
 # The service's own work, as the titles of sessions, may use everything.

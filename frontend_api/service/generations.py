@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from frontend_api.domain.errors import ShuttingDown
-from frontend_api.domain.generation import GenerationRequest
+from frontend_api.domain.generation import GenerationRequest, Usage
 from frontend_api.domain.model import ServedModel, require_capabilities
 from frontend_api.ports import Generator, ModelCatalogue, Readiness
-from frontend_api.service.callers import owned_name
-from frontend_api.service.live import Deadlines, LiveGeneration
+from frontend_api.service.admission import Gates, Work
+from frontend_api.service.callers import current_caller, owned_name
+from frontend_api.service.live import Deadlines, Events, LiveGeneration
 from frontend_api.settings import TritonSettings
 from frontend_api.telemetry import GenerationRecord, Telemetry
 
@@ -25,8 +27,10 @@ class Generations:
         generator: Generator,
         telemetry: Telemetry,
         timeouts: TritonSettings,
+        gates: Gates | None = None,
     ) -> None:
         """Use these; nothing is opened."""
+        self._gates = gates or Gates()
         self._catalogue = catalogue
         self._generator = generator
         self._telemetry = telemetry
@@ -56,15 +60,25 @@ class Generations:
         ServiceError when the model is unknown, not ready or cannot do what is asked.
         """
         first = requests[0]
-        self._admit(first)
+        model = self._admit(first)
         self._make_way()
         self.num_begun += 1
+        work = Work(
+            caller=current_caller(),
+            model=model,
+            request_id=request_id,
+            num_sequences=len(requests) * first.n,
+            max_tokens=first.max_tokens,
+            usage=Usage(),
+            is_own=gives_way,
+        )
         generation = LiveGeneration(
-            [self._generator.generate(request) for request in requests],
+            work,
+            lambda work: self._runs(requests, work),
             self._deadlines(first),
             lambda ended: self._account(ended, first.model),
-            choices_per_run=first.n,
-            model=first.model,
+            gates=self._gates,
+            num_runs=len(requests),
         )
         self._live[generation] = owned_name(request_id)
         if gives_way:
@@ -115,8 +129,16 @@ class Generations:
         for generation in list(self._live):
             generation.fail(ShuttingDown("The server is shutting down."))
 
-    def _admit(self, request: GenerationRequest) -> None:
-        require_capabilities(request, self.served(request.model))
+    def _admit(self, request: GenerationRequest) -> ServedModel:
+        model = self.served(request.model)
+        require_capabilities(request, model)
+        return model
+
+    def _runs(self, requests: Sequence[GenerationRequest], work: Work) -> Sequence[Events]:
+        return [
+            self._generator.generate(replace(request, max_tokens=work.max_tokens))
+            for request in requests
+        ]
 
     def _deadlines(self, request: GenerationRequest) -> Deadlines:
         limits = self._timeouts

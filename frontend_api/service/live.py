@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import structlog
 
 from frontend_api.domain.errors import InternalFault, ServiceError, TimedOut
-from frontend_api.domain.generation import Accepted, Delta, Timing, Usage, merge
+from frontend_api.domain.generation import Accepted, Delta, Timing, merge
+from frontend_api.service.admission import Gates, Work
 from frontend_api.service.idle_timer import IdleTimer
 
 Events = AsyncGenerator[Accepted | Delta, None]
@@ -37,17 +38,21 @@ class LiveGeneration:
 
     def __init__(
         self,
-        runs: Sequence[Events],
+        work: Work,
+        open_runs: Callable[[Work], Sequence[Events]],
         deadlines: Deadlines,
         on_end: Callable[[LiveGeneration], None],
-        choices_per_run: int = 1,
         *,
-        model: str = "",
+        gates: Gates,
+        num_runs: int = 1,
     ) -> None:
-        """Start reading at once; `aclose` must be called by whoever made it."""
+        """Pass the gates, then start reading; `aclose` must be called by whoever made it.
+
+        open_runs: asks the model, once the gates are passed: one run for each prompt.
+        """
         loop = asyncio.get_running_loop()
-        self.model = model
-        self.usage = Usage()
+        self.work = work
+        self.usage = work.usage
         self.error: ServiceError | None = None
         self._started_at = loop.time()
         self._accepted_at: float | None = None
@@ -55,17 +60,18 @@ class LiveGeneration:
         self._ended_at: float | None = None
         self._is_cancelled = False
         self._cached: dict[int, int] = {}
-        self._choices_per_run = choices_per_run
+        self._choices_per_run = work.num_sequences // num_runs
+        self._gates = gates
+        self._open_runs = open_runs
         self._deadlines = deadlines
         self._on_end = on_end
         self._pending: list[Delta] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._unaccepted = len(runs)
+        self._unaccepted = num_runs
         self._patience = IdleTimer(self._wake)
         self._silence = IdleTimer(self._fall_silent)
         self._total = loop.call_later(deadlines.total_s, self._run_out)
-        self._silence.arm(deadlines.first_s)
-        self._task = asyncio.create_task(self._read_all(runs))
+        self._task = asyncio.create_task(self._pass_and_read())
         # Not a `finally` of the task: a task cancelled before its first step runs none.
         self._task.add_done_callback(self._end)
 
@@ -129,6 +135,11 @@ class LiveGeneration:
         return "cancelled" if self._is_cancelled else "completed"
 
     @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.work.model.name
+
+    @property
     def is_started(self) -> bool:
         """Whether the model has said anything."""
         return self._first_delta_at is not None
@@ -171,31 +182,38 @@ class LiveGeneration:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _read_all(self, runs: Sequence[Events]) -> None:
+    async def _pass_and_read(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                for number, run in enumerate(runs):
-                    group.create_task(self._read(run, number * self._choices_per_run))
+            async with self._gates.entered(self.work):
+                # In the line the gates' own deadlines hold.
+                self._silence.arm(self._deadlines.first_s)
+                await self._read_all(self._open_runs(self.work))
         except* ServiceError as failures:
             self.error = self.error or _first(failures)
         except* Exception:
             _log.exception("generation.fault")
             self.error = self.error or InternalFault("The server had an error. Please try again.")
 
+    async def _read_all(self, runs: Sequence[Events]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number, run in enumerate(runs):
+                group.create_task(self._read(run, number * self._choices_per_run))
+
     async def _read(self, run: Events, offset: int) -> None:
         async with aclosing(run) as events:
             async for event in events:
                 self._silence.arm(self._deadlines.between_s)
                 if isinstance(event, Accepted):
-                    self._accept(event)
+                    await self._accept(event)
                 else:
                     self._keep(event, offset)
                 self._wake()
 
-    def _accept(self, event: Accepted) -> None:
+    async def _accept(self, event: Accepted) -> None:
+        self.usage.prompt_tokens += event.num_input_tokens
+        await self._gates.accepted(self.work)
         self._unaccepted -= 1
         self._accepted_at = asyncio.get_running_loop().time()
-        self.usage.prompt_tokens += event.num_input_tokens
         # Queued and checked, but no token yet: the first one may still take its time.
         self._silence.arm(self._deadlines.first_s)
 

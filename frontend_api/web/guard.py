@@ -143,7 +143,7 @@ class _Guard:
 
 
 def _caller_with(key: ApiKey) -> Caller:
-    return Caller(key.owner, key.scopes, key.models, key.id)
+    return Caller(key.owner, key.scopes, key.models, key.id, key.limits)
 
 
 def _is_public(endpoint: str | None) -> bool:

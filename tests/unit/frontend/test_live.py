@@ -1,13 +1,22 @@
 """A generation while it runs: reading, waiting, ending."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
 from frontend_api.domain.errors import BackendLost, InternalFault, ServiceError, TimedOut
-from frontend_api.domain.generation import Accepted, Delta, GenerationRequest, TextPrompt
+from frontend_api.domain.generation import (
+    Accepted,
+    Delta,
+    GenerationRequest,
+    TextPrompt,
+    Usage,
+)
+from frontend_api.domain.model import ServedModel
+from frontend_api.service.admission import Gates, Work
+from frontend_api.service.callers import Caller
 from frontend_api.service.live import Deadlines, LiveGeneration
 from tests.web.fakes import HANG, FakeGenerator, Step, words
 
@@ -15,13 +24,34 @@ PATIENT = Deadlines(first_s=5, between_s=5, total_s=5)
 REQUEST = GenerationRequest(model="demo", prompt=TextPrompt("hi"))
 
 
+def started(
+    *generators: FakeGenerator,
+    deadlines: Deadlines = PATIENT,
+    on_end: Callable[[LiveGeneration], None] = lambda _: None,
+) -> LiveGeneration:
+    work = Work(
+        caller=Caller(),
+        model=ServedModel("demo"),
+        request_id="",
+        num_sequences=len(generators),
+        max_tokens=None,
+        usage=Usage(),
+    )
+    return LiveGeneration(
+        work,
+        lambda _: [generator.generate(REQUEST) for generator in generators],
+        deadlines,
+        on_end,
+        gates=Gates(),
+        num_runs=len(generators),
+    )
+
+
 @asynccontextmanager
 async def live(
     *generators: FakeGenerator, deadlines: Deadlines = PATIENT
 ) -> AsyncIterator[LiveGeneration]:
-    generation = LiveGeneration(
-        [generator.generate(REQUEST) for generator in generators], deadlines, lambda _: None
-    )
+    generation = started(*generators, deadlines=deadlines)
     try:
         yield generation
     finally:
@@ -110,7 +140,7 @@ async def test_closing_unread_cancels_the_run() -> None:
 async def test_closing_before_the_first_step_still_ends_it() -> None:
     ended: list[LiveGeneration] = []
     generator = playing(HANG)
-    generation = LiveGeneration([generator.generate(REQUEST)], PATIENT, ended.append)
+    generation = started(generator, on_end=ended.append)
 
     await generation.aclose()
 
