@@ -8,19 +8,29 @@ from typing import cast
 
 from quart import Quart, request
 
-from frontend_api.service.callers import PermittedModels
+from frontend_api.service.admission import Gates
+from frontend_api.service.audit import Audit
+from frontend_api.service.budgets import Budgets
 from frontend_api.service.copies import Copies
 from frontend_api.service.generations import Generations
 from frontend_api.service.histories import Histories
 from frontend_api.service.idempotency import Idempotency, Patience
 from frontend_api.service.key_checks import KeyChecks
 from frontend_api.service.keys import Keys, static_keys
+from frontend_api.service.line import Line
+from frontend_api.service.model_loading import ModelLoading
+from frontend_api.service.request_limits import RequestLimits
 from frontend_api.service.requests import Requests
 from frontend_api.service.responses import Responses
+from frontend_api.service.screening import Screened
+from frontend_api.service.self_watch import SelfWatch
+from frontend_api.service.served_models import ServedModels
 from frontend_api.service.sessions import Sessions
 from frontend_api.service.titles import Titles
 from frontend_api.service.tokens import Tokens
+from frontend_api.service.usage import UsageCount
 from frontend_api.settings import Settings
+from frontend_api.web.audit import audit_routes, install_audit
 from frontend_api.web.completions import completion_routes
 from frontend_api.web.connection import HttpConnection
 from frontend_api.web.conversation_extras import (
@@ -30,11 +40,14 @@ from frontend_api.web.conversation_extras import (
     conversation_search_routes,
 )
 from frontend_api.web.conversations import conversation_item_routes, conversation_routes
+from frontend_api.web.cors import install_cors
 from frontend_api.web.docs import docs_routes
+from frontend_api.web.edge_limits import install_address_limit, install_key_limit
 from frontend_api.web.errors import install_error_handlers
 from frontend_api.web.guard import install_guard
 from frontend_api.web.idempotency import install_idempotency
 from frontend_api.web.key_admin import key_routes
+from frontend_api.web.model_admin import model_admin_routes
 from frontend_api.web.models import model_routes
 from frontend_api.web.openapi import openapi_routes
 from frontend_api.web.original import Handler, OpenAiHandlers, original_routes
@@ -42,14 +55,22 @@ from frontend_api.web.original_models import original_model_routes
 from frontend_api.web.original_sessions import original_session_routes
 from frontend_api.web.original_socket import original_socket_routes
 from frontend_api.web.original_turns import OriginalTurns
+from frontend_api.web.rate_headers import install_rate_headers
 from frontend_api.web.requests import request_routes
 from frontend_api.web.response_socket import response_socket_routes
 from frontend_api.web.responses import response_routes
 from frontend_api.web.scope import AsgiApp, RequestScope, record_of
+from frontend_api.web.security_headers import install_security_headers
 from frontend_api.web.sized_request import sized_request
-from frontend_api.web.socket_connection import WRITE_TIMEOUT_KEY, SocketConnection
+from frontend_api.web.socket_connection import (
+    MESSAGE_RATE_KEY,
+    WRITE_TIMEOUT_KEY,
+    SocketConnection,
+)
 from frontend_api.web.status import status_routes
 from frontend_api.web.tokens import token_routes
+from frontend_api.web.usage import usage_admin_routes, usage_routes
+from frontend_api.web.webapp import webapp_routes
 from frontend_api.wiring import Wiring
 
 
@@ -57,7 +78,12 @@ from frontend_api.wiring import Wiring
 class _UseCases:
     """What the routes call."""
 
+    audit: Audit
+    loading: ModelLoading
     generations: Generations
+    line: Line
+    budgets: Budgets
+    usage: UsageCount
     responses: Responses
     sessions: Sessions
     copies: Copies
@@ -75,26 +101,27 @@ def create_app(wiring: Wiring) -> Quart:
     use = _use_cases(wiring)
     app = _bare_app(settings)
     app.extensions["generations"] = use.generations
+    install_security_headers(app)
     install_error_handlers(app)
     _add_routes(app, use, wiring)
     _add_original_dialect(app, use, wiring)
     app.register_blueprint(key_routes(Keys(wiring.store, wiring.clock, static, checks)))
 
-    @app.before_request
-    async def name_route() -> None:
-        if request.url_rule is not None:
-            record_of(cast(Mapping[str, object], request.scope)).route = request.url_rule.rule
-
-    install_guard(app, checks, settings)
-    # After the guard, which tells owners apart.
-    install_idempotency(app, use.idempotency)
+    _install_guards(app, use, wiring, checks)
 
     @app.while_serving
     async def run() -> AsyncGenerator[None, None]:
         async with (
             wiring.running(),
             wiring.store.running(),
+            wiring.rules.running(),
             wiring.peers.listening(use.requests.act_here),
+            use.audit.running(),
+            use.budgets.open(),
+            use.usage.open(),
+            _self_watch(wiring).running(),
+            use.loading.running(),
+            use.line.running(),
             use.responses.running(),
             use.titles.running(),
         ):
@@ -105,6 +132,36 @@ def create_app(wiring: Wiring) -> Quart:
     )
     app.asgi_app = guarded  # type: ignore[method-assign,assignment]
     return app
+
+
+def _self_watch(wiring: Wiring) -> SelfWatch:
+    settings = wiring.settings
+    return SelfWatch(
+        wiring.catalogue,
+        wiring.telemetry,
+        on_disk=settings.store.sqlite_path,
+        certificate=settings.server.tls_certificate,
+    )
+
+
+def _install_guards(app: Quart, use: _UseCases, wiring: Wiring, checks: KeyChecks) -> None:
+    """Stand before every route, in this order."""
+    settings = wiring.settings
+
+    @app.before_request
+    async def name_route() -> None:
+        if request.url_rule is not None:
+            record_of(cast(Mapping[str, object], request.scope)).route = request.url_rule.rule
+
+    # Before the guard: a browser asks whether a page may ask, and has no key to ask that with.
+    install_cors(app, frozenset(settings.security.allowed_origins))
+    install_address_limit(app, settings, wiring.telemetry)
+    install_guard(app, checks, settings)
+    install_key_limit(app, settings, wiring.telemetry)
+    install_rate_headers(app, use.budgets, wiring.clock)
+    install_audit(app, use.audit, settings)
+    # After the guard, which tells owners apart.
+    install_idempotency(app, use.idempotency)
 
 
 def _bare_app(settings: Settings) -> Quart:
@@ -121,33 +178,52 @@ def _bare_app(settings: Settings) -> Quart:
         RESPONSE_TIMEOUT=None,
     )
     app.config[WRITE_TIMEOUT_KEY] = settings.server.write_timeout_s
+    app.config[MESSAGE_RATE_KEY] = settings.limits.websocket_messages_per_minute
     return app
 
 
 def _use_cases(wiring: Wiring) -> _UseCases:
     settings, store, clock = wiring.settings, wiring.store, wiring.clock
-    catalogue = PermittedModels(wiring.catalogue)
-    generations = Generations(catalogue, wiring.generator, wiring.telemetry, settings.triton)
-    titles = Titles(generations, store, clock, is_enabled=settings.store.title_by_model)
+    loading = ModelLoading(wiring.catalogue, wiring.control, settings.models, clock)
+    models = ServedModels(wiring.catalogue, loading, settings.models.aliases)
+    line = Line(wiring.lines, settings.limits, wiring.telemetry)
+    budgets = Budgets(store, clock, wiring.telemetry, lease_s=settings.store.lease_s)
+    usage = UsageCount(store, clock)
+    # Who waits in line has paid for it; what is used is counted of what the model was asked for.
+    security = settings.security
+    static = [each.key.get_secret_value() for each in security.api_keys]
+    audit = Audit(store, clock, days=security.audit_days, hidden=static)
+    gates = Gates([audit, RequestLimits(settings.limits), budgets, loading, line, usage])
+    generator = Screened(wiring.generator, wiring.tokenizing, wiring.rules, audit.answer_refused)
+    generations = Generations(models, generator, wiring.telemetry, settings.triton, gates)
+    titles = Titles(
+        generations, store, clock, wiring.telemetry, is_enabled=settings.store.title_by_model
+    )
     responses = Responses(
         generations,
         store,
         wiring.tokenizing,
         clock=clock,
         settings=settings,
+        telemetry=wiring.telemetry,
         on_end=titles.answered,
     )
-    sessions = Sessions(store, clock, settings.limits, responses.stop_session)
+    sessions = Sessions(store, clock, settings.limits, responses)
     patience = Patience(settings.limits.idempotency_ttl_seconds, settings.triton.total_timeout_s)
     return _UseCases(
+        audit=audit,
+        loading=loading,
         generations=generations,
+        line=line,
+        budgets=budgets,
+        usage=usage,
         responses=responses,
         sessions=sessions,
-        copies=Copies(sessions, store, clock),
+        copies=Copies(sessions, clock),
         titles=titles,
         idempotency=Idempotency(store, clock, patience),
         requests=Requests(generations, wiring.peers),
-        tokens=Tokens(catalogue, wiring.tokenizing),
+        tokens=Tokens(models, wiring.tokenizing),
     )
 
 
@@ -155,6 +231,7 @@ def _add_routes(app: Quart, use: _UseCases, wiring: Wiring) -> None:
     settings, clock = wiring.settings, wiring.clock
     app.register_blueprint(completion_routes(use.generations, use.responses, settings, clock))
     app.register_blueprint(model_routes(use.generations))
+    app.register_blueprint(model_admin_routes(use.loading))
     app.register_blueprint(
         status_routes(
             use.generations, wiring.store, wiring.telemetry, settings.observability, clock
@@ -162,7 +239,9 @@ def _add_routes(app: Quart, use: _UseCases, wiring: Wiring) -> None:
     )
     find_item, server = use.sessions.item, settings.server
     app.register_blueprint(response_routes(use.responses, find_item, server))
-    app.register_blueprint(response_socket_routes(use.responses, find_item, server))
+    app.register_blueprint(
+        response_socket_routes(use.responses, find_item, server, wiring.telemetry)
+    )
     app.register_blueprint(conversation_routes(use.sessions))
     app.register_blueprint(conversation_item_routes(use.sessions))
     app.register_blueprint(conversation_branch_routes(use.sessions, use.copies))
@@ -170,8 +249,12 @@ def _add_routes(app: Quart, use: _UseCases, wiring: Wiring) -> None:
     app.register_blueprint(conversation_copy_routes(use.copies))
     app.register_blueprint(token_routes(use.tokens))
     app.register_blueprint(request_routes(use.requests))
+    app.register_blueprint(usage_routes(use.usage, use.budgets))
+    app.register_blueprint(usage_admin_routes(use.usage))
+    app.register_blueprint(audit_routes(use.audit))
     app.register_blueprint(openapi_routes())
     app.register_blueprint(docs_routes())
+    app.register_blueprint(webapp_routes())
 
 
 def _add_original_dialect(app: Quart, use: _UseCases, wiring: Wiring) -> None:
@@ -181,7 +264,8 @@ def _add_original_dialect(app: Quart, use: _UseCases, wiring: Wiring) -> None:
         for name in ("create_chat_completion", "create_completion")
     )
     histories = Histories(use.sessions)
-    turns = OriginalTurns(use.generations, use.responses, histories)
+    limits = RequestLimits(wiring.settings.limits)
+    turns = OriginalTurns(use.generations, use.responses, histories, limits)
     openai = OpenAiHandlers(chat, text)
     app.register_blueprint(original_model_routes(use.generations))
     app.register_blueprint(original_session_routes(use.sessions, histories))

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, cast
 
 from frontend_api.arguments import Parser, add_config
-from frontend_api.domain.keys import DEFAULT_SCOPES, MAX_NAME_CHARS, OWNER, SCOPES, Scope
+from frontend_api.domain.keys import (
+    DEFAULT_SCOPES,
+    MAX_LIMIT,
+    MAX_NAME_CHARS,
+    MAX_WEIGHT,
+    OWNER,
+    SCOPES,
+    Scope,
+)
 from frontend_api.service.keys import DEFAULT_OVERLAP_S, MAX_OVERLAP_S
 
-_LIMITS: Final = (
-    "--requests-per-minute",
-    "--tokens-per-minute",
-    "--tokens-per-day",
-    "--parallel-requests",
-    "--priority-weight",
-)
+_LIMITS: Final = {
+    "--requests-per-minute": "generations in any sixty seconds",
+    "--tokens-per-minute": "tokens of prompts and answers in any sixty seconds",
+    "--tokens-per-day": "the same for a day (UTC)",
+    "--parallel-requests": "generations at a time",
+}
 _EXAMPLES: Final = """\
 examples:
   python -m frontend_api keys create --name laptop --owner alice
+  python -m frontend_api keys create --name guest --requests-per-minute 20 --tokens-per-day 100000
   python -m frontend_api keys create --name prometheus --scopes metrics --expires-in-days 365
+  python -m frontend_api keys limit 0123456789ab --requests-per-minute 60 --tokens-per-day none
   python -m frontend_api keys list
   python -m frontend_api keys rotate 0123456789ab --overlap-seconds 3600
 
@@ -32,7 +42,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return action and what belongs to it; ends the process when something is wrong."""
     parser = _Parser(
         prog="frontend_api keys",
-        description="Make, list, describe, rotate and revoke API keys, in the configured database.",
+        description="Make, limit, rotate, revoke and show API keys, in the configured database.",
     )
     actions = parser.add_subparsers(dest="action", required=True, parser_class=_Parser)
     _add_create(actions.add_parser("create", help="make a key and print it, once"))
@@ -41,6 +51,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
         one = actions.add_parser(name, help=purpose)
         one.add_argument("id", help="the id of the key, the part between ck_ and the next _")
         add_config(one)
+    _add_limit(actions.add_parser("limit", help="change the limits of a key that are given"))
     _add_rotate(actions.add_parser("rotate", help="give a key a new secret and print it, once"))
     return parser.parse_args(argv)
 
@@ -69,8 +80,22 @@ def _add_create(parser: argparse.ArgumentParser) -> None:
     )
     add("--models", type=_models, help="the models it may use, parted by commas (default: all)")
     add("--expires-in-days", type=_days, help="how long it is good (default: for ever)")
-    for option in _LIMITS:
-        add(option, type=_refused, help="not enforced yet, so it is refused")
+    _add_limits(parser)
+    add_config(parser)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add those that are not given to no result at all."""
+    add = partial(parser.add_argument, default=argparse.SUPPRESS)
+    for option, what in _LIMITS.items():
+        add(option, type=_limit, help=f"{what}; none: the server's limit, if it has one")
+    what = "its part of a busy model, beside those of other keys; at first 1"
+    add("--priority-weight", type=_weight, help=what)
+
+
+def _add_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the id of the key")
+    _add_limits(parser)
     add_config(parser)
 
 
@@ -132,5 +157,15 @@ def _between(text: str, low: float, high: float, *, may_be_zero: bool = False) -
     return number
 
 
-def _refused(text: str) -> None:
-    raise argparse.ArgumentTypeError("limits of keys are not enforced yet, so none is taken")
+def _limit(text: str) -> int | None:
+    return None if text == "none" else _whole(text, MAX_LIMIT)
+
+
+def _weight(text: str) -> int:
+    return _whole(text, MAX_WEIGHT)
+
+
+def _whole(text: str, high: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1 to {high}")
+    return int(text)

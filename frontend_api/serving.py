@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import ssl
 import tempfile
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -21,15 +22,16 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from quart import Quart
-from uvicorn import Config, Server
+from uvicorn import Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from frontend_api.app import create_app
+from frontend_api.http_protocol import HttpConfig
+from frontend_api.logs import configure_logging
 from frontend_api.service.generations import Generations
-from frontend_api.settings import ServerSettings, Settings, require_guard
-from frontend_api.telemetry import configure_logging
-from frontend_api.wiring import production, store_of
+from frontend_api.settings import ServerSettings, Settings, SettingsError, require_guard
+from frontend_api.wiring import production, rules_of, store_of
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # From the last error event to the end of its connection.
@@ -74,6 +76,8 @@ def serve(settings: Settings, environ: MutableMapping[str, str]) -> int:
     Raises SettingsError, AddressError or StoreRefused before anything runs.
     """
     require_guard(settings)
+    _check_certificate(settings.server)
+    rules_of(settings.security)
     with _listening(settings.server) as listener:
         _configure_logging(settings)
         asyncio.run(_prepare_store(settings))
@@ -85,8 +89,26 @@ def serve(settings: Settings, environ: MutableMapping[str, str]) -> int:
             return _serve_together(settings, listener, Path(folder))
 
 
+def _check_certificate(server: ServerSettings) -> None:
+    """Raise SettingsError where TLS could not be spoken; uvicorn would end with a stack trace."""
+    if not server.tls_certificate and not server.tls_key:
+        return
+    try:
+        # An empty password: never one that is asked for on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            server.tls_certificate, server.tls_key or None, password=""
+        )
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
+        raise SettingsError(
+            f"The settings server.tls_certificate and server.tls_key cannot be used: {reason}."
+        ) from exc
+
+
 def _configure_logging(settings: Settings) -> None:
     secrets = [each.key.get_secret_value() for each in settings.security.api_keys]
+    # A driver may tell the address of its server, with the password in it.
+    secrets += filter(None, [settings.store.mongodb_uri.get_secret_value()])
     configure_logging(settings.server.log_level, settings.observability.log_format, secrets)
 
 
@@ -120,20 +142,22 @@ def _serve_together(settings: Settings, listener: socket.socket, folder: Path) -
     return 1 if has_failed else 0
 
 
-def _uvicorn_config(settings: Settings, metrics_folder: Path | None) -> Config:
+def _uvicorn_config(settings: Settings, metrics_folder: Path | None) -> HttpConfig:
     server = settings.server
-    return Config(
+    return HttpConfig(
         WorkerApp(settings, metrics_folder),
+        head_timeout_s=server.head_timeout_s,
         factory=True,
         workers=server.workers,
         loop="uvloop",
-        http="httptools",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws_max_size=settings.limits.max_body_bytes,
+        ws_max_size=settings.limits.max_websocket_message_bytes,
+        ssl_certfile=server.tls_certificate or None,
+        ssl_keyfile=server.tls_key or None,
         timeout_worker_healthcheck=_WORKER_SILENCE_S,
         timeout_keep_alive=server.idle_connection_timeout_s,
         # uvicorn waits with asyncio.wait_for, which takes fractions as well.

@@ -8,13 +8,27 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from frontend_api.adapters.blocklist_file import BlocklistFile
 from frontend_api.adapters.mongo import MongoStore
 from frontend_api.adapters.mongo_driver import MongoAddress
+from frontend_api.adapters.own_lines import OwnLines
+from frontend_api.adapters.shared_lines import SharedLines
 from frontend_api.adapters.sqlite import SqliteStore
+from frontend_api.adapters.store_timing import Observe, unobserved
 from frontend_api.adapters.triton import Triton
 from frontend_api.adapters.worker_peers import NoPeers, WorkerPeers
-from frontend_api.ports import Clock, Generator, ModelCatalogue, Peers, Store, Tokenizing
-from frontend_api.settings import Settings, StoreSettings
+from frontend_api.ports import (
+    Clock,
+    Generator,
+    Lines,
+    ModelCatalogue,
+    ModelControl,
+    Peers,
+    Store,
+    Tokenizing,
+)
+from frontend_api.service.blocklist import NoRules, RuleSource
+from frontend_api.settings import SecuritySettings, Settings, StoreSettings
 from frontend_api.telemetry import Telemetry
 
 
@@ -34,37 +48,50 @@ class SystemClock:
 class Wiring:
     """Everything the application is handed.
 
-    The application opens `store` and `peers` itself; `running` opens and closes all else.
+    The application opens `store`, `peers`, `lines` and `rules` itself; `running` opens and closes
+    all else.
     """
 
     settings: Settings
     catalogue: ModelCatalogue
     generator: Generator
+    control: ModelControl
     tokenizing: Tokenizing
     store: Store
     telemetry: Telemetry = field(default_factory=Telemetry)
     peers: Peers = field(default_factory=NoPeers)
+    lines: Lines = field(default_factory=OwnLines)
+    rules: RuleSource = field(default_factory=NoRules)
     clock: Clock = field(default_factory=SystemClock)
     running: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
 
 def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
     """Return the real things; nothing is opened yet."""
-    triton = Triton(settings.triton, settings.models)
+    triton = Triton(settings.triton, settings.models, metrics_folder)
+    telemetry = Telemetry(metrics_folder)
     return Wiring(
         settings=settings,
         catalogue=triton.catalogue,
         generator=triton.generator,
+        control=triton.control,
         tokenizing=triton.tokenizing,
-        store=store_of(settings.store),
-        telemetry=Telemetry(metrics_folder),
+        store=store_of(settings.store, telemetry.store_asked),
+        telemetry=telemetry,
         # Several workers share this folder; a single one has none.
         peers=NoPeers() if metrics_folder is None else WorkerPeers(metrics_folder),
+        lines=OwnLines() if metrics_folder is None else SharedLines(metrics_folder),
+        rules=rules_of(settings.security),
         running=triton.running,
     )
 
 
-def store_of(settings: StoreSettings) -> Store:
+def rules_of(settings: SecuritySettings) -> RuleSource:
+    """Return the rules about what may be said; raises SettingsError when they cannot be used."""
+    return BlocklistFile(Path(settings.blocklist_path)) if settings.blocklist_path else NoRules()
+
+
+def store_of(settings: StoreSettings, observe: Observe = unobserved) -> Store:
     """Return the database that is configured; it is not open yet."""
     uri = settings.mongodb_uri.get_secret_value()
     if uri:
@@ -74,6 +101,9 @@ def store_of(settings: StoreSettings) -> Store:
                 database=settings.mongodb_database,
                 driver=settings.mongodb_driver,
                 timeout_s=settings.operation_timeout_s,
-            )
+            ),
+            observe,
         )
-    return SqliteStore(settings.sqlite_path, timeout_s=settings.operation_timeout_s)
+    return SqliteStore(
+        settings.sqlite_path, timeout_s=settings.operation_timeout_s, observe=observe
+    )

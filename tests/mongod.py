@@ -8,7 +8,7 @@ asks for it: times in tests are made up.
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +47,19 @@ class Mongod:
 
     def start(self) -> None:
         """Run it, and return when it takes writes."""
+        self.launch()
+        self.wait_until(self._takes_writes)
+
+    def launch(self) -> None:
+        """Run it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Return when it is so; fails if the server ends first."""
+        assert self._process is not None
         deadline = time.monotonic() + _START_LIMIT_S
-        while not self._takes_writes():
+        while not is_so():
             assert self._process.poll() is None, f"mongod ended: see {self.folder}/mongod.log"
             assert time.monotonic() < deadline, f"mongod is not ready: see {self.folder}/mongod.log"
             time.sleep(0.05)
@@ -68,26 +77,35 @@ class Mongod:
         ]
 
     def _takes_writes(self) -> bool:
+        if self.is_replica_set and not is_free(self.port):
+            self.initiate([self.port])
+        return self.is_primary()
+
+    def is_primary(self) -> bool:
+        """Whether it is the one that takes writes."""
         if is_free(self.port):
             return False
         with self.client() as client:
             try:
-                if self.is_replica_set:
-                    self._initiate(client)
                 return bool(client.admin.command("hello")["isWritablePrimary"])
             except PyMongoError:
                 return False
 
-    def _initiate(self, client: "MongoClient[dict[str, object]]") -> None:
-        member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+    def initiate(self, ports: Sequence[int]) -> None:
+        """Make these servers a replica set, unless they are one."""
+        members = [{"_id": n, "host": f"127.0.0.1:{port}"} for n, port in enumerate(ports)]
         # The first election waits for nobody; with the default of 10 s a restart takes as long.
-        settings = {"electionTimeoutMillis": 500}
-        config = {"_id": _SET, "members": [member], "settings": settings}
-        try:
-            client.admin.command("replSetInitiate", config)
-        except OperationFailure as exc:
-            if exc.code != _ALREADY_INITIATED:
-                raise
+        settings = {"electionTimeoutMillis": 500, "heartbeatIntervalMillis": 200}
+        config = {"_id": _SET, "members": members, "settings": settings}
+        with self.client() as client:
+            try:
+                client.admin.command("replSetInitiate", config)
+            except OperationFailure as exc:
+                if exc.code != _ALREADY_INITIATED:
+                    raise
+            except PyMongoError:
+                # Not up yet: whoever waits for it asks again.
+                return
 
     def client(self) -> "MongoClient[dict[str, object]]":
         """Return a plain client, to look behind the adapter's back; close it."""
@@ -163,3 +181,42 @@ def running_mongod(folder: Path, *, is_replica_set: bool = True) -> Iterator[Mon
         yield mongod
     finally:
         mongod.kill()
+
+
+@dataclass(frozen=True)
+class ReplicaSet:
+    """Several servers with the same documents, of which one takes the writes."""
+
+    members: Sequence[Mongod]
+
+    @property
+    def uri(self) -> str:
+        """What clients connect to."""
+        hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
+        return f"mongodb://{hosts}/?replicaSet={_SET}"
+
+    def primary(self) -> Mongod | None:
+        """Return the one that takes writes now."""
+        return next((each for each in self.members if each.is_primary()), None)
+
+    def start(self) -> None:
+        """Run all, and return when one takes writes."""
+        for member in self.members:
+            member.launch()
+        for member in self.members:
+            member.wait_until(lambda port=member.port: not is_free(port))  # type: ignore[misc]
+        first = self.members[0]
+        first.initiate([member.port for member in self.members])
+        first.wait_until(lambda: self.primary() is not None)
+
+
+@contextmanager
+def running_replica_set(folder: Path, size: int = 3) -> Iterator[ReplicaSet]:
+    """Yield servers that run in the block, whatever was done to them there."""
+    replica_set = ReplicaSet([Mongod(folder / str(number)) for number in range(size)])
+    try:
+        replica_set.start()
+        yield replica_set
+    finally:
+        for member in replica_set.members:
+            member.kill()

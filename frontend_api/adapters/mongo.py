@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 from frontend_api.adapters import (
+    mongo_audit,
+    mongo_budgets,
     mongo_idempotency,
     mongo_keys,
     mongo_messages,
@@ -18,7 +21,11 @@ from frontend_api.adapters import (
 from frontend_api.adapters.mongo_driver import Collections, MongoAddress
 from frontend_api.adapters.mongo_link import MongoLink
 from frontend_api.adapters.mongo_sessions import Batch
+from frontend_api.adapters.store_timing import Observe, unobserved
+from frontend_api.domain.audit import AuditEntry, AuditFilter, AuditPage
+from frontend_api.domain.budgets import UsageRow
 from frontend_api.domain.keys import ApiKey, KeyPage
+from frontend_api.domain.ledger import Ledger
 from frontend_api.domain.messages import Ending, Message
 from frontend_api.domain.sessions import Found, Session, SessionChanges, SessionPage
 from frontend_api.domain.stored import (
@@ -29,13 +36,15 @@ from frontend_api.domain.stored import (
     RunState,
 )
 
+Result = TypeVar("Result")
+
 
 class MongoStore:
     """The database on a server; see ports.Store for what the methods promise."""
 
-    def __init__(self, address: MongoAddress) -> None:
-        """Keep the address; `running` connects."""
-        self._link = MongoLink(address)
+    def __init__(self, address: MongoAddress, observe: Observe = unobserved) -> None:
+        """Keep the address; `running` connects. observe: hears how long operations take."""
+        self._link = MongoLink(address, observe)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Connect, bring the layout up to date, and close after the block.
@@ -158,15 +167,15 @@ class MongoStore:
         async with self._link.use() as db:
             return await mongo_idempotency.claim(db, claim)
 
-    async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
-        """Store the answer of a claimed key."""
+    async def keep(self, owner: str, key: str, claimed_at: float, answer: KeptAnswer) -> None:
+        """Store the answer of a key that was claimed then."""
         async with self._link.use() as db:
-            await mongo_idempotency.keep(db, owner, key, answer)
+            await mongo_idempotency.keep(db, owner, key, claimed_at, answer)
 
-    async def release(self, owner: str, key: str) -> None:
-        """Forget a claimed key."""
+    async def release(self, owner: str, key: str, claimed_at: float) -> None:
+        """Forget a key that was claimed then."""
         async with self._link.use() as db:
-            await mongo_idempotency.release(db, owner, key)
+            await mongo_idempotency.release(db, owner, key, claimed_at)
 
     async def add_key(self, key: ApiKey) -> None:
         """Add it."""
@@ -187,3 +196,35 @@ class MongoStore:
         """Return a page of them."""
         async with self._link.use() as db:
             return await mongo_keys.page(db, after=after, limit=limit)
+
+    async def change_ledger(self, subject: str, change: Callable[[Ledger], Result]) -> Result:
+        """Let this work on the subject's ledger."""
+        async with self._link.use() as db:
+            return await mongo_budgets.change(db, subject, change)
+
+    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
+        """Add these to what is there."""
+        async with self._link.use() as db:
+            await mongo_budgets.add_usage(db, rows)
+
+    async def usage(
+        self, first_day: str, last_day: str, *, key_id: str | None = None
+    ) -> Sequence[UsageRow]:
+        """Return the sums of these days."""
+        async with self._link.use() as db:
+            return await mongo_budgets.usage(db, first_day, last_day, key_id)
+
+    async def add_entries(self, entries: Sequence[AuditEntry]) -> None:
+        """Add these to the audit."""
+        async with self._link.use() as db:
+            await mongo_audit.add(db, entries)
+
+    async def entries(self, wanted: AuditFilter, *, after: str | None, limit: int) -> AuditPage:
+        """Return a page of the audit."""
+        async with self._link.use() as db:
+            return await mongo_audit.page(db, wanted, after=after, limit=limit)
+
+    async def delete_entries(self, before: float) -> int:
+        """Remove old entries of the audit."""
+        async with self._link.use() as db:
+            return await mongo_audit.delete(db, before)

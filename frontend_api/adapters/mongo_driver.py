@@ -40,6 +40,9 @@ class Collections:
     messages: Documents
     idempotency: Documents
     api_keys: Documents
+    ledgers: Documents
+    usage: Documents
+    audit: Documents
     layout: Documents
 
 
@@ -85,5 +88,8 @@ def collections_of(client: Client, database: str) -> Collections:
         messages=db["messages"],
         idempotency=db["idempotency"],
         api_keys=db["api_keys"],
+        ledgers=db["ledgers"],
+        audit=db["audit"],
+        usage=db["usage"],
         layout=db["layout"],
     )

@@ -35,15 +35,19 @@ async def claim(db: Collections, claim: IdempotencyClaim) -> IdempotencyRecord |
     raise Conflict("Another request with this idempotency key has just ended: try again.")
 
 
-async def keep(db: Collections, owner: str, key: str, answer: KeptAnswer) -> None:
-    """Store the answer of a claimed key."""
+async def keep(
+    db: Collections, owner: str, key: str, claimed_at: float, answer: KeptAnswer
+) -> None:
+    """Store the answer of a key that was claimed then."""
     kept = {"status": answer.status, "content_type": answer.content_type, "body": answer.body}
-    await db.idempotency.update_one(place(owner, key=key), {"$set": {"answer": kept}})
+    held = {**place(owner, key=key), "claimed_at": claimed_at}
+    await db.idempotency.update_one(held, {"$set": {"answer": kept}})
 
 
-async def release(db: Collections, owner: str, key: str) -> None:
-    """Forget a claimed key that has no answer."""
-    await db.idempotency.delete_one({**place(owner, key=key), "answer": None})
+async def release(db: Collections, owner: str, key: str, claimed_at: float) -> None:
+    """Forget a key that was claimed then and has no answer."""
+    held = {**place(owner, key=key), "claimed_at": claimed_at}
+    await db.idempotency.delete_one({**held, "answer": None})
 
 
 async def delete_expired(db: Collections, now: float) -> int:

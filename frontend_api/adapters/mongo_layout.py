@@ -60,7 +60,19 @@ async def _api_keys(db: Collections) -> None:
     await db.api_keys.create_indexes([IndexModel([("created_at", UP), ("_id", UP)])])
 
 
-STEPS: Final[Sequence[Step]] = (_first, _api_keys)
+async def _budgets(db: Collections) -> None:
+    # A ledger's `_id` is its subject.
+    await db.usage.create_indexes(
+        [IndexModel([("day", UP), ("key_id", UP), ("model", UP)], unique=True)]
+    )
+
+
+async def _audit(db: Collections) -> None:
+    # Read from its end; `_id` is the id of the entry.
+    await db.audit.create_indexes([IndexModel([("at", DOWN), ("_id", DOWN)])])
+
+
+STEPS: Final[Sequence[Step]] = (_first, _api_keys, _budgets, _audit)
 
 
 async def bring_up_to_date(db: Collections, steps: Sequence[Step] = STEPS) -> None:

@@ -34,6 +34,7 @@ from frontend_api.adapters.mongo_driver import (
     open_client,
 )
 from frontend_api.adapters.mongo_layout import bring_up_to_date
+from frontend_api.adapters.store_timing import Observe, timed, unobserved
 from frontend_api.domain.errors import BadRequest, Conflict, StoreLost
 from frontend_api.domain.stored import StoreRefused
 
@@ -49,9 +50,10 @@ _LOST: Final = "The database with the sessions does not answer."
 class MongoLink:
     """The database while it is open, and whether it answers."""
 
-    def __init__(self, address: MongoAddress) -> None:
+    def __init__(self, address: MongoAddress, observe: Observe = unobserved) -> None:
         """Keep the address; `running` connects."""
         self._address = address
+        self._observe = observe
         self._client: Client | None = None
         self._db: Collections | None = None
         self._is_lost = False
@@ -93,7 +95,7 @@ class MongoLink:
         """
         if self._db is None or self._is_lost:
             raise StoreLost(_LOST, detail="not connected")
-        with self._translated(is_slow_expected=is_slow_expected):
+        with timed(self._observe), self._translated(is_slow_expected=is_slow_expected):
             async with asyncio.timeout(self._address.timeout_s):
                 yield self._db
 
@@ -148,6 +150,9 @@ class MongoLink:
                 if self._refusal != str(exc):
                     _log.error("mongodb_refused", reason=str(exc))
                 self._refusal = str(exc)
+            except Exception:
+                # Whoever watches must not go: nobody else would notice that the database is back.
+                _log.exception("mongodb_watch_fault")
 
     async def _look(self) -> None:
         try:

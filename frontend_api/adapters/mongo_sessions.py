@@ -134,11 +134,12 @@ async def _after(db: Collections, owner: str, session_id: str | None) -> Documen
 async def change(
     db: Collections, owner: str, session_id: str, changes: SessionChanges
 ) -> Session | None:
-    """Set what is given; None when unknown."""
+    """Set what is given; None when unknown, or its title was from elsewhere."""
     given = changes_document(changes)
     if not given:
         return await get(db, owner, session_id, None)
-    changed = await _update(db, place(owner, id=session_id), {"$set": given})
+    seen = {} if changes.seen_title_source is None else {"title_source": changes.seen_title_source}
+    changed = await _update(db, {**place(owner, id=session_id), **seen}, {"$set": given})
     return None if changed is None else session_of(changed)
 
 

@@ -11,11 +11,13 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from aiosqlite import Connection
 
 from frontend_api.adapters import (
+    sqlite_audit,
+    sqlite_budgets,
     sqlite_idempotency,
     sqlite_keys,
     sqlite_messages,
@@ -24,8 +26,12 @@ from frontend_api.adapters import (
 )
 from frontend_api.adapters.sqlite_connection import MEMORY, SqliteConnection
 from frontend_api.adapters.sqlite_layout import bring_up_to_date
+from frontend_api.adapters.store_timing import Observe, unobserved
+from frontend_api.domain.audit import AuditEntry, AuditFilter, AuditPage
+from frontend_api.domain.budgets import UsageRow
 from frontend_api.domain.errors import ServiceError, StoreLost
 from frontend_api.domain.keys import ApiKey, KeyPage
+from frontend_api.domain.ledger import Ledger
 from frontend_api.domain.messages import Ending, Message
 from frontend_api.domain.sessions import Found, Session, SessionChanges, SessionPage
 from frontend_api.domain.stored import (
@@ -36,6 +42,8 @@ from frontend_api.domain.stored import (
     RunState,
     StoreRefused,
 )
+
+Result = TypeVar("Result")
 
 # How long workers that start together wait for the one that lays out the file.
 _OPEN_TIMEOUT_S: Final = 10.0
@@ -52,8 +60,14 @@ def memory_store() -> SqliteStore:
 class SqliteStore:
     """The database in a file; see ports.Store for what the methods promise."""
 
-    def __init__(self, path: str | Path, *, timeout_s: float = 2) -> None:
-        """Name the file; `running` opens it. timeout_s: how long one call may take."""
+    def __init__(
+        self, path: str | Path, *, timeout_s: float = 2, observe: Observe = unobserved
+    ) -> None:
+        """Name the file; `running` opens it.
+
+        timeout_s: how long one call may take. observe: hears how long operations take.
+        """
+        self._observe = observe
         self._path = str(path)
         self._timeout_s = timeout_s
         self._writer: SqliteConnection | None = None
@@ -69,7 +83,9 @@ class SqliteStore:
                 opened.push_async_callback(self._writer.close)
                 self._reader = self._writer
                 if self._path != MEMORY:
-                    self._reader = await SqliteConnection.open(self._path, self._timeout_s)
+                    self._reader = await SqliteConnection.open(
+                        self._path, self._timeout_s, observe=self._observe
+                    )
                     opened.push_async_callback(self._reader.close)
             except (sqlite3.Error, OSError, StoreRefused) as exc:
                 reason = exc.strerror if isinstance(exc, OSError) else str(exc)
@@ -85,7 +101,7 @@ class SqliteStore:
         while True:
             try:
                 return await SqliteConnection.open(
-                    self._path, self._timeout_s, prepare=bring_up_to_date
+                    self._path, self._timeout_s, bring_up_to_date, observe=self._observe
                 )
             except sqlite3.OperationalError as exc:
                 # Switching a new file to WAL does not wait for the others as other writes do.
@@ -227,15 +243,15 @@ class SqliteStore:
         async with self._writing() as db:
             return await sqlite_idempotency.claim(db, claim)
 
-    async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
-        """Store the answer of a claimed key."""
+    async def keep(self, owner: str, key: str, claimed_at: float, answer: KeptAnswer) -> None:
+        """Store the answer of a key that was claimed then."""
         async with self._writing() as db:
-            await sqlite_idempotency.keep(db, owner, key, answer)
+            await sqlite_idempotency.keep(db, owner, key, claimed_at, answer)
 
-    async def release(self, owner: str, key: str) -> None:
-        """Forget a claimed key."""
+    async def release(self, owner: str, key: str, claimed_at: float) -> None:
+        """Forget a key that was claimed then."""
         async with self._writing() as db:
-            await sqlite_idempotency.release(db, owner, key)
+            await sqlite_idempotency.release(db, owner, key, claimed_at)
 
     async def add_key(self, key: ApiKey) -> None:
         """Add it."""
@@ -256,6 +272,38 @@ class SqliteStore:
         """Return a page of them."""
         async with self._reading() as db:
             return await sqlite_keys.page(db, after=after, limit=limit)
+
+    async def change_ledger(self, subject: str, change: Callable[[Ledger], Result]) -> Result:
+        """Let this work on the subject's ledger."""
+        async with self._writing() as db:
+            return await sqlite_budgets.change(db, subject, change)
+
+    async def add_usage(self, rows: Sequence[UsageRow]) -> None:
+        """Add these to what is there."""
+        async with self._writing() as db:
+            await sqlite_budgets.add_usage(db, rows)
+
+    async def usage(
+        self, first_day: str, last_day: str, *, key_id: str | None = None
+    ) -> Sequence[UsageRow]:
+        """Return the sums of these days."""
+        async with self._reading() as db:
+            return await sqlite_budgets.usage(db, first_day, last_day, key_id)
+
+    async def add_entries(self, entries: Sequence[AuditEntry]) -> None:
+        """Add these to the audit."""
+        async with self._writing() as db:
+            await sqlite_audit.add(db, entries)
+
+    async def entries(self, wanted: AuditFilter, *, after: str | None, limit: int) -> AuditPage:
+        """Return a page of the audit."""
+        async with self._reading() as db:
+            return await sqlite_audit.page(db, wanted, after=after, limit=limit)
+
+    async def delete_entries(self, before: float) -> int:
+        """Remove old entries of the audit."""
+        async with self._writing() as db:
+            return await sqlite_audit.delete(db, before)
 
 
 def _refuse_old_library() -> None:

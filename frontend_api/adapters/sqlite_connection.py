@@ -17,6 +17,7 @@ from typing import Final, Literal, Self
 
 import aiosqlite
 
+from frontend_api.adapters.store_timing import Observe, timed, unobserved
 from frontend_api.domain.errors import BadRequest, Conflict, StoreLost
 
 MEMORY: Final = ":memory:"
@@ -43,16 +44,24 @@ def translated() -> Iterator[None]:
 class SqliteConnection:
     """A connection; `transaction` is the only way to use it."""
 
-    def __init__(self, db: aiosqlite.Connection, timeout_s: float) -> None:
+    def __init__(self, db: aiosqlite.Connection, timeout_s: float, observe: Observe) -> None:
         """Take over an open connection; it is closed by `close`."""
         self._db = db
+        self._observe = observe
         self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._mending: asyncio.Task[None] | None = None
         self._is_closed = False
 
     @classmethod
-    async def open(cls, path: str, timeout_s: float, prepare: Preparation | None = None) -> Self:
+    async def open(
+        cls,
+        path: str,
+        timeout_s: float,
+        prepare: Preparation | None = None,
+        *,
+        observe: Observe = unobserved,
+    ) -> Self:
         """Return a connection to this file, which is made when it is not there.
 
         prepare: what to do with it first.
@@ -73,7 +82,7 @@ class SqliteConnection:
         except BaseException:
             await db.close()
             raise
-        return cls(db, timeout_s)
+        return cls(db, timeout_s, observe)
 
     @asynccontextmanager
     async def transaction(
@@ -83,7 +92,7 @@ class SqliteConnection:
 
         IMMEDIATE is for writing: no other process can write between its reads and its writes.
         """
-        with translated():
+        with timed(self._observe), translated():
             async with asyncio.timeout(self._timeout_s), self._lock:
                 if self._mending is not None:
                     await asyncio.shield(self._mending)

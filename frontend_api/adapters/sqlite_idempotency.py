@@ -15,9 +15,12 @@ _CLAIM: Final = """
     VALUES (?, ?, ?, ?, ?)
 """
 _KEEP: Final = """
-    UPDATE idempotency SET status = ?, content_type = ?, body = ? WHERE owner = ? AND key = ?
+    UPDATE idempotency SET status = ?, content_type = ?, body = ?
+    WHERE owner = ? AND key = ? AND claimed_at = ?
 """
-_RELEASE: Final = "DELETE FROM idempotency WHERE owner = ? AND key = ? AND status IS NULL"
+_RELEASE: Final = """
+    DELETE FROM idempotency WHERE owner = ? AND key = ? AND claimed_at = ? AND status IS NULL
+"""
 
 
 async def claim(db: Connection, claim: IdempotencyClaim) -> IdempotencyRecord | None:
@@ -32,15 +35,15 @@ async def claim(db: Connection, claim: IdempotencyClaim) -> IdempotencyRecord | 
     return IdempotencyRecord(row["fingerprint"], row["claimed_at"], answer)
 
 
-async def keep(db: Connection, owner: str, key: str, answer: KeptAnswer) -> None:
-    """Store the answer of a claimed key."""
+async def keep(db: Connection, owner: str, key: str, claimed_at: float, answer: KeptAnswer) -> None:
+    """Store the answer of a key that was claimed then."""
     fields = (answer.status, answer.content_type, answer.body)
-    await db.execute_fetchall(_KEEP, (*fields, owner, key))
+    await db.execute_fetchall(_KEEP, (*fields, owner, key, claimed_at))
 
 
-async def release(db: Connection, owner: str, key: str) -> None:
-    """Forget a claimed key that has no answer."""
-    await db.execute_fetchall(_RELEASE, (owner, key))
+async def release(db: Connection, owner: str, key: str, claimed_at: float) -> None:
+    """Forget a key that was claimed then and has no answer."""
+    await db.execute_fetchall(_RELEASE, (owner, key, claimed_at))
 
 
 async def delete_expired(db: Connection, now: float) -> int:

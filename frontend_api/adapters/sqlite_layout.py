@@ -109,7 +109,44 @@ _API_KEYS: Final = (
 # What a run came to, once it has ended: a JSON array of its pieces, neighbours joined, from which
 # whole sessions are read. Where it is NULL the pieces themselves are.
 _JOINED: Final = ("ALTER TABLE messages ADD COLUMN joined TEXT",)
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _API_KEYS, _JOINED)
+# `record` is the whole ledger as JSON: it is only ever read and written as one.
+_BUDGETS: Final = (
+    """
+    CREATE TABLE ledgers (
+        subject TEXT PRIMARY KEY,
+        record TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE usage (
+        day TEXT NOT NULL,
+        key_id TEXT NOT NULL,
+        model TEXT NOT NULL,
+        num_requests INTEGER NOT NULL,
+        prompt_tokens INTEGER NOT NULL,
+        cached_tokens INTEGER NOT NULL,
+        completion_tokens INTEGER NOT NULL,
+        PRIMARY KEY (day, key_id, model)
+    ) WITHOUT ROWID
+    """,
+)
+_AUDIT: Final = (
+    """
+    CREATE TABLE audit (
+        id TEXT PRIMARY KEY,
+        at REAL NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        address TEXT NOT NULL,
+        count INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX audit_by_age ON audit (at, id)",
+)
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _API_KEYS, _JOINED, _BUDGETS, _AUDIT)
 
 
 async def bring_up_to_date(db: Connection) -> None:

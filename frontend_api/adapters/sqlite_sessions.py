@@ -48,7 +48,9 @@ _CHANGE: Final = """
         metadata = coalesce(:metadata, metadata),
         updated_at = coalesce(:updated_at, updated_at),
         expires_at = coalesce(:expires_at, expires_at)
-    WHERE owner = :owner AND id = :id RETURNING *
+    WHERE owner = :owner AND id = :id
+        AND (:seen_title_source IS NULL OR title_source = :seen_title_source)
+    RETURNING *
 """
 _MOVE_HEAD: Final = """
     UPDATE sessions SET
@@ -106,9 +108,9 @@ async def page(
 async def change(
     db: Connection, owner: str, session_id: str, changes: SessionChanges
 ) -> Session | None:
-    """Set what is given; None when unknown."""
+    """Set what is given; None when unknown, or its title was from elsewhere."""
     nothing = dict.fromkeys(SessionChanges.__dataclass_fields__)
-    given = _row(changes_document(changes))
+    given = {**_row(changes_document(changes)), "seen_title_source": changes.seen_title_source}
     row = await one(db, _CHANGE, {**nothing, **given, "owner": owner, "id": session_id})
     return None if row is None else _session(row)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from frontend_api.adapters.triton_access import TritonAccess
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_control import TritonControl
 from frontend_api.adapters.triton_generator import TritonGenerator
 from frontend_api.adapters.triton_tasks import TritonTasks
 from frontend_api.adapters.triton_watch import TritonWatch
@@ -16,16 +18,24 @@ from frontend_api.settings import ModelSettings, TritonSettings
 
 
 class Triton:
-    """A Triton server: its three ports work while `running` is entered."""
+    """A Triton server: its ports work while `running` is entered."""
 
-    def __init__(self, triton: TritonSettings, models: ModelSettings) -> None:
-        """Put the parts together; nothing is opened."""
+    def __init__(
+        self, triton: TritonSettings, models: ModelSettings, shared_folder: Path | None = None
+    ) -> None:
+        """Put the parts together; nothing is opened. The workers of a host share the folder."""
         streams = OpenStreams()
         self._channel = TritonChannel(triton)
         self.catalogue = TritonCatalogue()
         self._watch = TritonWatch(self._channel, self.catalogue, streams, triton, models)
         access = TritonAccess(self._channel, self.catalogue, streams, self._watch.doubt)
         self.generator = TritonGenerator(access)
+        self.control = TritonControl(
+            self._channel,
+            self._watch,
+            load_timeout_s=models.load_timeout_s,
+            lock=None if shared_folder is None else shared_folder / "model-loading.lock",
+        )
         self.tokenizing = TritonTasks(access, triton.queue_timeout_s)
 
     @asynccontextmanager

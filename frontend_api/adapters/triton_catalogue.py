@@ -40,20 +40,28 @@ class TritonCatalogue:
         known = (entry.served for entry in self._entries.values() if not entry.is_foreign)
         return sorted(known, key=lambda model: (not model.is_ready, model.name))
 
+    def find(self, name: str) -> ServedModel:
+        """Return a model in whatever state; see ModelCatalogue."""
+        return self._found(name).served
+
     def get(self, name: str) -> ServedModel:
         """Return a ready model; see ModelCatalogue."""
-        entry = self._entries.get(name)
-        if entry is None and not self._has_looked:
-            raise BackendLost(LOST_MESSAGE)
-        if entry is None:
-            raise ModelNotFound(
-                f"The model `{name}` does not exist or you do not have access to it."
-            )
+        entry = self._found(name)
         if entry.is_unloaded and not entry.was_ready:
             raise ModelNotFound(f"The model `{name}` is not loaded.")
         if not entry.served.is_ready:
             raise ModelNotReady(f"The model `{name}` is not ready: {entry.served.reason}.")
         return entry.served
+
+    def _found(self, name: str) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None and not self._has_looked:
+            raise BackendLost(LOST_MESSAGE)
+        if entry is None or entry.is_foreign:
+            raise ModelNotFound(
+                f"The model `{name}` does not exist or you do not have access to it."
+            )
+        return entry
 
     def signature(self, name: str) -> Signature:
         """Return the inputs and outputs of a ready model; raises as `get` does."""

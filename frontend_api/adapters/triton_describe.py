@@ -34,6 +34,7 @@ class Description:
 
     served: ServedModel
     process: ProcessId | None
+    version: str
 
 
 async def read_signature(channel: TritonChannel, name: str, timeout_s: float) -> Signature:
@@ -83,14 +84,27 @@ def _description(name: str, text: str, signature: Signature) -> Description:
             tool_format=_optional_text(engine.get("tool_format")),
             reasoning_format=_optional_text(engine.get("reasoning_format")),
             opens_thinking=tuple(engine.get("opens_thinking", ())),
+            max_sequences=_optional_count(engine.get("max_sequences")),
+            num_running=_optional_count(engine.get("num_running")) or 0,
+            idle_s=_optional_seconds(engine.get("idle_s")),
+            load_s=_optional_seconds(engine.get("load_s")),
+            memory_bytes=_optional_count(engine.get("memory_bytes")),
         )
-        return Description(served, _process(engine.get("process")))
+        return Description(served, _process(engine.get("process")), str(engine.get("version", "")))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise EngineFailed("it describes itself in a way this server does not know") from exc
 
 
 def _optional_text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+def _optional_count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _optional_seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _process(value: Mapping[str, Any] | None) -> ProcessId | None:

@@ -42,6 +42,11 @@ _SENTENCES: Final = (
     (re.compile(r"unknown model|no available versions|not ready|unloading", re.I), ModelNotReady),
     (re.compile(r"exceeds maximum queue size|timeout expired", re.I), Overloaded),
 )
+_SENTENCE: Final = re.compile(
+    r"TritonModelException: ([^\n/\\]+\.(?: Run `scripts/[^\n/\\`]+`\.)?)"  # and what mends it
+)
+# Triton itself refuses a model with `KIND_GPU` where it sees none, before the model can say so.
+_NO_GPU: Final = re.compile(r"unsupported gpu id|no GPUs are available")
 _STATUS: Final[Mapping[StatusCode, type[ServiceError]]] = {
     StatusCode.UNAVAILABLE: BackendLost,
     StatusCode.CANCELLED: BackendLost,
@@ -83,6 +88,15 @@ def failure(text: str, request: GenerationRequest | None = None) -> ServiceError
     kinds = (kind for pattern, kind in _SENTENCES if pattern.search(text))
     kind = next(kinds, EngineFailed)
     return kind(_MESSAGE[kind], detail=text)
+
+
+def own_sentence(report: str) -> str:
+    """Return a model's own sentence inside the report that Triton makes of it; "" without one."""
+    # The rest of a report holds paths and traces; the log has it.
+    found = _SENTENCE.search(report)
+    if found is None:
+        return "Triton sees no NVIDIA GPU that it could use" if _NO_GPU.search(report) else ""
+    return found[1]
 
 
 def _as_refusal(text: str) -> Mapping[str, object] | None:

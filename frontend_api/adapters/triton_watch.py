@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from frontend_api.adapters.triton_describe import (
     describe,
     read_signature,
 )
-from frontend_api.adapters.triton_errors import translated
+from frontend_api.adapters.triton_errors import own_sentence, translated
 from frontend_api.adapters.triton_process import ProcessWatch
 from frontend_api.adapters.triton_wire import Signature
 from frontend_api.domain.errors import BackendLost, ServiceError, TimedOut
@@ -35,11 +35,11 @@ _log = structlog.get_logger()
 
 # A stream older than a doubt and silent for this long is dead; a live one speaks every 0.1 s.
 _SILENCE_S: Final = 0.7
+# The answer takes a millisecond; streams of a dead model wait for it.
+_QUESTION_LIMIT_S: Final = 0.5
 # One missed answer is not yet a death: a loaded machine is slow, too.
 _TOLERATED_MISSES: Final = 1
 _LOST: Final = "its connection was lost"
-# How a model's own sentence looks inside the report that Triton makes of it.
-_SENTENCE: Final = re.compile(r"TritonModelException: ([^\n/\\]+\.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class _Watched:
     num_misses: int = 0
     doubted_at: float = 0.0
     process: ProcessWatch | None = None
+    version: str = ""
 
 
 class TritonWatch:
@@ -79,6 +80,8 @@ class TritonWatch:
         self._served_names = frozenset(models.served)
         self._watched: dict[str, _Watched] = {}
         self._num_misses = 0
+        self._looking = asyncio.Lock()
+        self._questions: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
         self._has_looked = asyncio.Event()
 
@@ -86,7 +89,7 @@ class TritonWatch:
         """Look until cancelled; no failure of one look ends the watch."""
         try:
             while True:
-                await self._look_once()
+                await self.look()
                 self._has_looked.set()
                 self._look_now.clear()
                 try:
@@ -95,6 +98,8 @@ class TritonWatch:
                 except TimeoutError:
                     continue
         finally:
+            for question in self._questions:
+                question.cancel()
             for watched in self._watched.values():
                 _unwatch(watched)
 
@@ -103,6 +108,11 @@ class TritonWatch:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._triton.probe_timeout_s):
                 await self._has_looked.wait()
+
+    async def look(self) -> None:
+        """Look at once, and return when the catalogue is up to date."""
+        async with self._looking:
+            await self._look_once()
 
     def doubt(self, name: str) -> None:
         """Hold the model for lost until it answers again, and look at once."""
@@ -142,6 +152,9 @@ class TritonWatch:
             for name, seen in served.items():
                 if seen.state == "READY":
                     group.create_task(self._probe(name))
+                elif seen.state == "UNLOADING":
+                    # It takes nothing new and goes on with what it has.
+                    self._doubt_model(name, "it is not loaded", state="unloaded")
                 else:
                     state, reason = _state_and_reason(seen)
                     self._lose(name, reason, seen.reason, state)
@@ -170,6 +183,7 @@ class TritonWatch:
         if "task" in watched.signature.inputs:
             description = await describe(self._channel, name, watched.signature)
             self._watch_process(name, watched, description.process)
+            watched.version = description.version
             served = description.served
         else:
             served = ServedModel(name, inputs=watched.signature.inputs)
@@ -181,7 +195,30 @@ class TritonWatch:
         if process is None or (watched.process and watched.process.process == process):
             return
         _unwatch(watched)
-        watched.process = ProcessWatch(process, lambda: self._bury(name))
+        watched.process = ProcessWatch(process, lambda: self._ask_why_ended(name))
+
+    def _ask_why_ended(self, name: str) -> None:
+        task = asyncio.create_task(self._explain_end(name))
+        self._questions.add(task)
+        task.add_done_callback(self._questions.discard)
+
+    async def _explain_end(self, name: str) -> None:
+        """The process of an older version may end: nothing was lost when a newer one is ready."""
+        watched = self._watched[name]
+        try:
+            versions = await self._ready_versions(name)
+        except ServiceError:
+            versions = ()
+        if versions and watched.version not in versions:
+            self._look_now.set()
+        else:
+            self._bury(name)
+
+    async def _ready_versions(self, name: str) -> Sequence[str]:
+        request = service_pb2.RepositoryIndexRequest(ready=True)
+        with translated():
+            index = await self._channel.stub.RepositoryIndex(request, timeout=_QUESTION_LIMIT_S)
+        return [model.version for model in index.models if model.name == name]
 
     def _bury(self, name: str, detail: str = "") -> None:
         """Its process is dead for certain: nothing will come on its streams any more."""
@@ -189,13 +226,19 @@ class TritonWatch:
         self._streams.lose_all(name)
 
     def _lose(self, name: str, reason: str, detail: str = "", state: ModelState = "failed") -> None:
+        watched = self._doubt_model(name, reason, detail, state)
+        self._streams.lose_silent(name, watched.doubted_at, _SILENCE_S)
+
+    def _doubt_model(
+        self, name: str, reason: str, detail: str = "", state: ModelState = "failed"
+    ) -> _Watched:
         watched = self._watched.setdefault(name, _Watched())
         watched.signature = None
         watched.doubted_at = asyncio.get_running_loop().time()
         _unwatch(watched)
         if self._catalogue.set_lost(name, reason, state):
             _log.warning("model.lost", model=name, reason=reason, detail=detail)
-        self._streams.lose_silent(name, watched.doubted_at, _SILENCE_S)
+        return watched
 
 
 def _unwatch(watched: _Watched) -> None:
@@ -217,8 +260,7 @@ def _state_and_reason(seen: _Seen) -> tuple[ModelState, str]:
     """Return the state of a model that is not ready, and why in words for a client."""
     if seen.state == "LOADING":
         return "loading", "it is loading"
-    if seen.state == "UNLOADING" or seen.reason in ("", "unloaded"):
+    if seen.reason in ("", "unloaded"):
         return "unloaded", "it is not loaded"
-    # Triton's own report holds paths and traces; the log has it.
-    sentence = _SENTENCE.search(seen.reason)
-    return "failed", f"it failed to load ({sentence[1]})" if sentence else "it failed to load"
+    sentence = own_sentence(seen.reason)
+    return "failed", f"it failed to load ({sentence})" if sentence else "it failed to load"

@@ -12,6 +12,7 @@ class AuditEntry:
 
     actor: a key's id, or the address of one without a key. action: `keys.create`, `key.refused`.
     subject: what it was done to, "" for nothing. outcome: `done`, or the code of the error.
+    request_id: of the first of them, "" where nobody knows.
     count: how many equal ones this stands for.
     """
 
@@ -24,6 +25,14 @@ class AuditEntry:
     request_id: str
     address: str
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries are wanted; None: any."""
+
+    actor: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

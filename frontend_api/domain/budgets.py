@@ -11,14 +11,14 @@ from frontend_api.domain.keys import KeyLimits
 class Reservation:
     """What one request sets aside of its key's budgets, until it is settled.
 
-    subject: whose budget it is. num_tokens: the most it may come to, as far as that is known.
+    num_tokens: what it would like to have; it is let in with `least_tokens`, if no more is left.
     lease_until: who does not renew it by then has crashed.
     """
 
     id: str
-    subject: str
     limits: KeyLimits
     num_tokens: int
+    least_tokens: int
     made_at: float
     lease_until: float
 
@@ -40,15 +40,6 @@ class Allowance:
     tokens: Share | None = None
     tokens_per_day: Share | None = None
     parallel: Share | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a running request has used so far, all its choices together."""
-
-    reservation_id: str
-    subject: str
-    num_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from frontend_api.domain.errors import RequestCancelled, ServiceError, ShuttingD
 from frontend_api.domain.messages import Ending
 
 MAX_OUTPUT_TOKENS: Final = "max_output_tokens"
+# By the reason for which the model, or what stands before it, stopped.
+_INCOMPLETE: Final = {"length": MAX_OUTPUT_TOKENS, "content_filter": "content_filter"}
 # Another word than INTERRUPTED: that ending may be taken back by a checkpoint that comes late.
 SHUTTING_DOWN: Final = "server_shutdown"
 
@@ -25,10 +27,10 @@ def ending_of(finish_reason: str | None, error: ServiceError | None, completed_a
             error_code=error.code or "server_error",
             error_message=error.message,
         )
-    is_cut = finish_reason == "length"
+    reason = _INCOMPLETE.get(finish_reason or "")
     return Ending(
-        status="incomplete" if is_cut else "completed",
+        status="completed" if reason is None else "incomplete",
         completed_at=completed_at,
         finish_reason=finish_reason or "stop",
-        reason=MAX_OUTPUT_TOKENS if is_cut else None,
+        reason=reason,
     )

@@ -1,11 +1,12 @@
 """Every way a request can fail, as one tree.
 
 ServiceError
-├── BadRequest 400 ── UnsupportedParameter, ContextTooLong
+├── BadRequest 400 ── UnsupportedParameter, ContextTooLong, ContentRefused
 ├── Unauthenticated 401 ── WrongKey · Forbidden 403
 ├── NotFound 404 ── ModelNotFound
 ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413
-├── Conflict 409 · KeyReused 422 · LimitReached 429 ── BudgetSpent
+├── Conflict 409 · KeyReused 422 · LimitReached 429
+│   └── BudgetSpent, TooManyRequests, TooManyWaiting
 ├── RequestCancelled 499
 ├── Unavailable 503 ── ModelNotReady, BackendLost, Overloaded, ShuttingDown, StoreLost
 ├── TimedOut 504
@@ -72,6 +73,16 @@ class ContextTooLong(BadRequest):
     """Prompt and answer do not fit into the model's context."""
 
     default_code = "context_length_exceeded"
+
+
+class ContentRefused(BadRequest):
+    """A rule of this server forbids what is in the prompt; which one is not told."""
+
+    default_code = "content_filter"
+
+    def __init__(self) -> None:
+        """Say it."""
+        super().__init__("The request was refused by the content rules of this server.")
 
 
 class Unauthenticated(ServiceError):
@@ -161,11 +172,31 @@ class LimitReached(ServiceError):
     default_code = "limit_reached"
 
 
+class TooManyRequests(LimitReached):
+    """An address, or a key, asks more often than it may."""
+
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
+
+
 class BudgetSpent(LimitReached):
     """The key has used what it may use for now."""
 
     type = "rate_limit_error"
     default_code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, limit: str = "", retry_after_s: int | None = None) -> None:
+        """Keep which limit it was, in one word, for the metrics."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.limit = limit
+
+
+class TooManyWaiting(LimitReached):
+    """The line before the model is full, and most of it is this key's."""
+
+    type = "rate_limit_error"
+    default_code = "too_many_waiting"
+    default_retry_after_s = 1
 
 
 class RequestCancelled(ServiceError):

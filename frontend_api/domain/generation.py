@@ -168,6 +168,11 @@ class Timing:
     first_token_s: float | None
     tokens_per_second: float | None
 
+    @property
+    def queue_ms(self) -> float | None:
+        """The time until the model took it, as logs have it."""
+        return None if self.queue_s is None else round(self.queue_s * 1000, 1)
+
 
 @dataclass(slots=True)
 class Usage:

@@ -12,7 +12,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal, TypeAlias, get_args
 
 Scope: TypeAlias = Literal["chat", "sessions", "admin", "metrics"]
@@ -21,6 +21,9 @@ KeyState: TypeAlias = Literal["active", "expired", "revoked"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 DEFAULT_SCOPES: Final[tuple[Scope, ...]] = ("chat", "sessions")
 MAX_NAME_CHARS: Final = 64
+# So large that it is none; both databases can add to it for ever.
+MAX_LIMIT: Final = 10**12
+MAX_WEIGHT: Final = 1000
 # An owner parts what is stored, so nothing that could be mistaken for another one.
 OWNER: Final = re.compile(r"[\w.@:+-]{1,128}", re.ASCII)
 
@@ -53,13 +56,32 @@ class OldSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLimits:
-    """What a key may use; None: as much as there is. Kept, but not enforced yet."""
+    """What a key may use; None: as much as there is.
+
+    priority_weight: its part of a busy model, beside those of other keys.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     parallel_requests: int | None = None
     priority_weight: int = 1
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether anything is counted for it."""
+        others = (self.requests_per_minute, self.parallel_requests)
+        return self.has_token_budget or any(limit is not None for limit in others)
+
+    @property
+    def has_token_budget(self) -> bool:
+        """Whether its tokens are limited."""
+        return self.tokens_per_minute is not None or self.tokens_per_day is not None
+
+    def over(self, defaults: KeyLimits) -> KeyLimits:
+        """Return these, with the defaults where there is none."""
+        own = asdict(self).items()
+        return replace(defaults, **{name: limit for name, limit in own if limit is not None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +132,10 @@ class ApiKey:
             updated_at=now,
             version=self.version + 1,
         )
+
+    def limited(self, limits: KeyLimits, now: float) -> ApiKey:
+        """Return it with these limits."""
+        return replace(self, limits=limits, updated_at=now, version=self.version + 1)
 
     def revoked(self, now: float) -> ApiKey:
         """Return it as it lets nobody in any more."""

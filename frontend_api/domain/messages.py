@@ -110,6 +110,12 @@ class Run:
         """Whether more may come."""
         return self.status in RUNNING
 
+    @property
+    def queue_ms(self) -> float | None:
+        """The time until the model took it, as logs have it; None as long as it runs."""
+        timing = None if self.ending is None else self.ending.timing
+        return None if timing is None else timing.queue_ms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from frontend_api.domain.errors import UnsupportedParameter
 from frontend_api.domain.generation import GenerationRequest
 from frontend_api.domain.tool_calls import TOOL_FORMATS
 
 ModelState = Literal["ready", "unloaded", "loading", "failed"]
+MODEL_STATES: Final[tuple[ModelState, ...]] = get_args(ModelState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,11 @@ class ServedModel:
 
     `capabilities` is None for a model that cannot describe itself (a stock
     ensemble): then the inputs it declares decide.
+    num_running, idle_s: requests of all clients, and since when there was none. load_s: how long
+    the last load took. memory_bytes: of its process.
     opens_thinking: the values of the chat template's `enable_thinking` (None: not given) with
     which the prompt itself opens the reasoning, so that an answer begins inside it.
+    max_sequences: how many answers its engine makes at once; None: not known.
     """
 
     name: str
@@ -32,13 +36,29 @@ class ServedModel:
     tool_format: str | None = None
     reasoning_format: str | None = None
     opens_thinking: tuple[bool | None, ...] = ()
+    max_sequences: int | None = None
     state: ModelState = "ready"
     reason: str = ""
+    num_running: int = 0
+    idle_s: float | None = None
+    load_s: float | None = None
+    memory_bytes: int | None = None
+    alias_of: str | None = None
 
     @property
     def is_ready(self) -> bool:
         """Whether it takes requests."""
         return self.state == "ready"
+
+    @property
+    def is_loadable(self) -> bool:
+        """Whether it can be had ready by loading it."""
+        return self.state in ("unloaded", "loading")
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it has told what may be asked of it; it does when it is loaded."""
+        return self.engine is not None or bool(self.inputs)
 
     def can(self, feature: str) -> bool:
         """Whether a request may ask for an optional feature."""

@@ -38,7 +38,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionChanges:
-    """What to set in a session; None leaves a thing as it is."""
+    """What to set in a session; None leaves a thing as it is.
+
+    seen_title_source: nothing is set when the title is from elsewhere by now; None: wherever from.
+    """
 
     title: str | None = None
     title_source: TitleSource | None = None
@@ -46,6 +49,7 @@ class SessionChanges:
     metadata: Mapping[str, str] | None = None
     updated_at: float | None = None
     expires_at: float | None = None
+    seen_title_source: TitleSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,13 @@ DONE: Final = b"data: [DONE]\n\n"
 KEEPALIVE: Final = b": keepalive\n\n"
 
 
+def keepalive(queue_position: int | None) -> bytes:
+    """Return a comment for a silent stream; it tells who waits for the model how many are ahead."""
+    if queue_position is None:
+        return KEEPALIVE
+    return b": queued, %d ahead\n\n" % (queue_position - 1)
+
+
 def event(json: bytes) -> bytes:
     """Frame one JSON document as an event."""
     return DATA + json + END

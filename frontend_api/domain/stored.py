@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
 
 from frontend_api.domain.answer_pieces import Piece
+
+# Some 2 ms of one write's work: what an outage has held up must not come at once when it is over.
+MAX_PIECES_AT_ONCE: Final = 256
 
 
 class StoreRefused(Exception):  # noqa: N818 - as the errors of requests, named for what went wrong
@@ -21,6 +26,12 @@ class Checkpoint:
     first: int
     pieces: tuple[Piece, ...]
     lease_until: float
+
+    def in_parts(self) -> Iterator[Checkpoint]:
+        """Yield it as checkpoints of a bounded size, in order; one if it has no pieces."""
+        for start in range(0, len(self.pieces) or 1, MAX_PIECES_AT_ONCE):
+            pieces = self.pieces[start : start + MAX_PIECES_AT_ONCE]
+            yield replace(self, first=self.first + start, pieces=pieces)
 
 
 @dataclass(frozen=True, slots=True)

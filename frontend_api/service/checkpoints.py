@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from frontend_api.domain.errors import RequestCancelled, StoreLost
+from frontend_api.domain.stored import MAX_PIECES_AT_ONCE
 from frontend_api.ports import Clock, SessionStore
 from frontend_api.service.pending_writes import PendingWrites
 from frontend_api.service.response_run import ResponseRun
@@ -70,13 +71,19 @@ class Checkpoints:
                 _log.exception("checkpoint.fault", response_id=run.log.message.id)
 
     async def _save(self, run: ResponseRun) -> None:
-        if run.log.is_ended or run.is_discarded:
-            return
+        has_more = True
+        while has_more and not run.log.is_ended and not run.is_discarded:
+            has_more = await self._save_part(run)
+
+    async def _save_part(self, run: ResponseRun) -> bool:
+        """Save what is new, up to the size of a checkpoint; whether more was waiting."""
+        part = run.unsaved(self.lease_until, MAX_PIECES_AT_ONCE)
         async with asyncio.timeout(self._settings.operation_timeout_s):
-            state = await self._store.checkpoint(run.unsaved(self.lease_until))
+            state = await self._store.checkpoint(part)
         if state is None:
             run.discard()
-            return
+            return False
         run.num_saved = min(state.num_pieces, len(run.log.pieces))
         if state.is_cancel_requested:
             run.stop(RequestCancelled("The response was cancelled."))
+        return len(part.pieces) == MAX_PIECES_AT_ONCE

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from frontend_api.domain.drafts import Draft, draft_of, planted
-from frontend_api.domain.errors import Conflict, LimitReached, NotFound
+from frontend_api.domain.errors import Conflict, LimitReached, NotFound, ServiceError, StoreLost
 from frontend_api.domain.sessions import Session, new_session_id
 from frontend_api.domain.tree import path_to
-from frontend_api.ports import Clock, SessionStore
+from frontend_api.ports import Clock
 from frontend_api.service.sessions import Sessions
 
 
@@ -18,16 +18,15 @@ class Imported:
     """What became of an import: the new sessions, and why others were not taken, by number."""
 
     sessions: Sequence[Session]
-    refused: Sequence[tuple[int, LimitReached]]
+    refused: Sequence[tuple[int, ServiceError]]
 
 
 class Copies:
     """Forks, exports and imports sessions."""
 
-    def __init__(self, sessions: Sessions, store: SessionStore, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, clock: Clock) -> None:
         """Use these."""
         self._sessions = sessions
-        self._store = store
         self._clock = clock
 
     async def fork(self, owner: str, session_id: str, message_id: str | None) -> Session:
@@ -56,14 +55,21 @@ class Copies:
         return draft_of(*await self._sessions.tree(owner, session_id))
 
     async def take_in(self, owner: str, drafts: Sequence[Draft]) -> Imported:
-        """Store these as new sessions; raises the first error only when none could be stored."""
+        """Store these as new sessions; raises the first error only when none could be stored.
+
+        When the store is lost in the middle, all that follow are refused.
+        """
         sessions: list[Session] = []
-        refused: list[tuple[int, LimitReached]] = []
+        refused: list[tuple[int, ServiceError]] = []
+        lost: StoreLost | None = None
         for number, draft in enumerate(drafts):
             try:
+                if lost is not None:
+                    raise lost
                 sessions.append(await self._plant(draft, owner))
-            except LimitReached as error:
+            except (LimitReached, StoreLost) as error:
                 refused.append((number, error))
+                lost = error if isinstance(error, StoreLost) else lost
         if not sessions and refused:
             raise refused[0][1]
         return Imported(sessions, refused)
@@ -78,11 +84,8 @@ class Copies:
             title_source=draft.title_source,
             is_pinned=draft.is_pinned,
             metadata=draft.metadata,
-            expires_at=self._sessions.expires_at(self._clock.now()),
+            expires_at=self._sessions.expires_at(),
         )
         messages = planted(draft, owner, session.id)
-        stored = await self._sessions.store(session, messages)
         head = None if draft.head is None else messages[draft.head].id
-        if stored.head == head:
-            return stored
-        return await self._store.move_head(owner, session.id, head, stored.head_version)
+        return await self._sessions.store(session, messages, head)

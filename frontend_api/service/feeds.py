@@ -43,6 +43,11 @@ class Feed(Protocol):
         """
         ...
 
+    @property
+    def queue_position(self) -> int | None:
+        """Its place in the line before the model, 1 is next; None: not in line, or not known."""
+        ...
+
     async def take(self, patience_s: float) -> Sequence[Piece] | None:
         """Return the next pieces; empty after `patience_s` without any; None at the end.
 
@@ -77,6 +82,11 @@ class LogFeed:
     def is_saved(self) -> bool:
         """See Feed."""
         return self._log.is_saved
+
+    @property
+    def queue_position(self) -> int | None:
+        """See Feed."""
+        return self._log.queue_position()
 
     async def take(self, patience_s: float) -> Sequence[Piece] | None:
         """See Feed."""
@@ -116,6 +126,8 @@ class LogFeed:
 class EndedFeed:
     """Reads a response that is over; `is_saved` False: its last write waits for the store."""
 
+    queue_position = None
+
     def __init__(self, message: Message, *, is_saved: bool) -> None:
         """Tell all of it at once."""
         self.message = message
@@ -135,6 +147,8 @@ class StoredFeed:
     """Reads a response of another worker, or an ended one, from the store."""
 
     is_saved = True
+    # Only the worker that runs it knows.
+    queue_position = None
 
     def __init__(
         self,

@@ -10,10 +10,11 @@ from dataclasses import replace
 from frontend_api.domain.errors import ShuttingDown
 from frontend_api.domain.generation import GenerationRequest, Usage
 from frontend_api.domain.model import ServedModel, require_capabilities
-from frontend_api.ports import Generator, ModelCatalogue, Readiness
+from frontend_api.ports import Generator, Readiness
 from frontend_api.service.admission import Gates, Work
 from frontend_api.service.callers import current_caller, owned_name
 from frontend_api.service.live import Deadlines, Events, LiveGeneration
+from frontend_api.service.served_models import ServedModels
 from frontend_api.settings import TritonSettings
 from frontend_api.telemetry import GenerationRecord, Telemetry
 
@@ -23,7 +24,7 @@ class Generations:
 
     def __init__(
         self,
-        catalogue: ModelCatalogue,
+        models: ServedModels,
         generator: Generator,
         telemetry: Telemetry,
         timeouts: TritonSettings,
@@ -31,7 +32,7 @@ class Generations:
     ) -> None:
         """Use these; nothing is opened."""
         self._gates = gates or Gates()
-        self._catalogue = catalogue
+        self._models = models
         self._generator = generator
         self._telemetry = telemetry
         self._timeouts = timeouts
@@ -76,21 +77,27 @@ class Generations:
             work,
             lambda work: self._runs(requests, work),
             self._deadlines(first),
-            lambda ended: self._account(ended, first.model),
+            lambda ended: self._account(ended, model.name),
             gates=self._gates,
             num_runs=len(requests),
         )
         self._live[generation] = owned_name(request_id)
         if gives_way:
             self._polite.add(generation)
-        self._telemetry.generation_started(first.model)
+        self._telemetry.generation_started(model.name)
         return generation
 
     def served(self, name: str) -> ServedModel:
         """Return the model of that name; raises a ServiceError when it takes no requests now."""
         if self._is_draining:
             raise ShuttingDown("The server is shutting down.")
-        return self._catalogue.get(name)
+        return self._models.served(name)
+
+    async def described(self, name: str) -> ServedModel:
+        """Return the model as `served` does, loaded once if it has never been."""
+        if self._is_draining:
+            raise ShuttingDown("The server is shutting down.")
+        return await self._models.described(name)
 
     def named(self, name: str) -> Sequence[LiveGeneration]:
         """Return what runs under this `owned_name`; clients choose ids: there may be several."""
@@ -98,11 +105,11 @@ class Generations:
 
     def models(self) -> Sequence[ServedModel]:
         """Return the served models."""
-        return self._catalogue.listed()
+        return self._models.listed()
 
     def readiness(self) -> Readiness:
         """Return whether a new request would be answered."""
-        state = self._catalogue.readiness()
+        state = self._models.readiness()
         if self._is_draining:
             return Readiness(False, state.models_available, "the server is shutting down")
         return state
@@ -136,7 +143,9 @@ class Generations:
 
     def _runs(self, requests: Sequence[GenerationRequest], work: Work) -> Sequence[Events]:
         return [
-            self._generator.generate(replace(request, max_tokens=work.max_tokens))
+            self._generator.generate(
+                replace(request, model=work.model.name, max_tokens=work.max_tokens)
+            )
             for request in requests
         ]
 

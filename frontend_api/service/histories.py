@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from frontend_api.domain.errors import NotFound
 from frontend_api.domain.messages import Message, Role, Said
 from frontend_api.service.sessions import Sessions
 
@@ -45,11 +46,16 @@ class Histories:
         ids: list[str] = []
         has_more = True
         while has_more:
-            after = ids[-1] if ids else None
-            page = await self._sessions.plain_page(owner, after, _PAGE)
+            try:
+                page = await self._sessions.plain_page(owner, ids[-1] if ids else None, _PAGE)
+            except NotFound:
+                # It was deleted since the last page: go on after the one before it.
+                ids.pop()
+                continue
             ids += [session.id for session in page.sessions]
             has_more = page.has_more
-        return ids
+        # One that was used meanwhile has another place by now.
+        return list(dict.fromkeys(ids))
 
     async def turns(self, owner: str, session_id: str) -> Sequence[Turn]:
         """Return the turns in view; raises NotFound."""

@@ -42,22 +42,24 @@ class Claim:
     has_response: whether a stored response is the answer.
     """
 
-    def __init__(self, store: IdempotencyStore, owner: str, key: str) -> None:
-        """Hold a key that was claimed in this store."""
+    def __init__(self, store: IdempotencyStore, owner: str, key: str, claimed_at: float) -> None:
+        """Hold a key that was claimed in this store, until somebody else claims it."""
         self._store = store
-        self._owner = owner
-        self._key = key
+        self._held = (owner, key, claimed_at)
         self._is_settled = False
         self.has_response = False
 
     async def keep(self, answer: KeptAnswer) -> None:
-        """Make this the answer of every request with the key; a lost store loses it."""
+        """Make this the answer of every request with the key; a store that fails loses it."""
         # Also when it fails: the request was done, and must not be done again.
         self._is_settled = True
         try:
-            await self._store.keep(self._owner, self._key, answer)
+            await self._store.keep(*self._held, answer)
         except StoreLost as lost:
             _log.warning("idempotency.not_kept", detail=lost.detail)
+        except Exception:
+            # The client gets the answer all the same: it is made.
+            _log.exception("idempotency.not_kept")
 
     async def keep_response(self, response_id: str) -> None:
         """Let every request with the key read this stored response."""
@@ -69,9 +71,11 @@ class Claim:
         if self._is_settled:
             return
         try:
-            await self._store.release(self._owner, self._key)
+            await self._store.release(*self._held)
         except StoreLost as lost:
             _log.warning("idempotency.not_released", detail=lost.detail)
+        except Exception:
+            _log.exception("idempotency.not_released")
 
 
 class Idempotency:
@@ -91,13 +95,13 @@ class Idempotency:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience.waiting_s
-        while (found := await self._claimed(owner, key, fingerprint)) is not None:
+        while isinstance(found := await self._claimed(owner, key, fingerprint), IdempotencyRecord):
             if found.fingerprint != fingerprint:
                 raise KeyReused("This Idempotency-Key was used before, for another request.")
             if found.answer is not None:
                 return found.answer
             if self._is_orphaned(found):
-                await self._store.release(owner, key)
+                await self._store.release(owner, key, found.claimed_at)
             elif loop.time() >= deadline:
                 raise Conflict(
                     "The first request with this Idempotency-Key is still being answered.",
@@ -106,11 +110,12 @@ class Idempotency:
                 )
             else:
                 await asyncio.sleep(_POLL_S)
-        return Claim(self._store, owner, key)
+        return found
 
-    async def _claimed(self, owner: str, key: str, fingerprint: str) -> IdempotencyRecord | None:
+    async def _claimed(self, owner: str, key: str, fingerprint: str) -> Claim | IdempotencyRecord:
+        """Return the right to answer, or what is known of the key."""
         now = self._clock.now()
-        return await self._store.claim(
+        known = await self._store.claim(
             IdempotencyClaim(
                 owner=owner,
                 key=key,
@@ -119,6 +124,7 @@ class Idempotency:
                 expires_at=now + self._patience.kept_s,
             )
         )
+        return Claim(self._store, owner, key, now) if known is None else known
 
     def _is_orphaned(self, found: IdempotencyRecord) -> bool:
         return self._clock.now() > found.claimed_at + self._patience.running_s + _GRACE_S

@@ -1,16 +1,17 @@
-"""The use cases of who hands out keys: make, list, describe, rotate and revoke them."""
+"""The use cases of who hands out keys: make, list, describe, limit, rotate and revoke them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, TypedDict
 
 from frontend_api.domain.errors import BadRequest, Conflict, NotFound
 from frontend_api.domain.keys import (
     DEFAULT_SCOPES,
     OWNER,
     ApiKey,
+    KeyLimits,
     KeyPage,
     Scope,
     hash_of,
@@ -20,7 +21,7 @@ from frontend_api.domain.keys import (
 )
 from frontend_api.ports import Clock, KeyStore
 from frontend_api.service.key_checks import KeyChecks
-from frontend_api.settings import ApiKeySettings
+from frontend_api.settings import ApiKeySettings, LimitSettings
 
 STATIC_PREFIX: Final = "config:"
 DEFAULT_OVERLAP_S: Final = 86_400
@@ -39,6 +40,17 @@ class KeyOrder:
     scopes: tuple[Scope, ...] = DEFAULT_SCOPES
     models: tuple[str, ...] | None = None
     expires_at: float | None = None
+    limits: KeyLimits = field(default_factory=KeyLimits)
+
+
+class LimitChanges(TypedDict, total=False):
+    """Limits as they shall be; None: that of the server."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    tokens_per_day: int | None
+    parallel_requests: int | None
+    priority_weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,7 @@ class Keys:
             secret_hash=hash_of(secret),
             scopes=order.scopes,
             models=order.models,
+            limits=order.limits,
             expires_at=order.expires_at,
         )
         await self._store.add_key(key)
@@ -123,6 +136,14 @@ class Keys:
 
         return NewKey(await self._change(key_id, rotated), written(key_id, secret))
 
+    async def limit(self, key_id: str, changes: LimitChanges) -> ApiKey:
+        """Change its limits; those that are not among the changes stay."""
+
+        def limited(key: ApiKey) -> ApiKey:
+            return key.limited(replace(key.limits, **changes), self._clock.now())
+
+        return await self._change(key_id, limited)
+
     async def revoke(self, key_id: str) -> ApiKey:
         """Let nobody in with it any more, for good; it stays in the list."""
         return await self._change(key_id, lambda key: key.revoked(self._clock.now()))
@@ -143,6 +164,16 @@ class Keys:
         raise Conflict("The key is being changed by others: try again.")
 
 
+def default_limits(settings: LimitSettings) -> KeyLimits:
+    """Return what counts for a key that has no limit of its own."""
+    return KeyLimits(
+        requests_per_minute=settings.default_rate_limit_per_minute or None,
+        tokens_per_minute=settings.default_tokens_per_minute or None,
+        tokens_per_day=settings.default_tokens_per_day or None,
+        parallel_requests=settings.default_parallel_requests or None,
+    )
+
+
 def static_keys(settings: Sequence[ApiKeySettings]) -> Sequence[ApiKey]:
     """Return the keys of the settings."""
     return [
@@ -156,6 +187,13 @@ def static_keys(settings: Sequence[ApiKeySettings]) -> Sequence[ApiKey]:
             secret_hash=hash_of(each.key.get_secret_value()),
             scopes=each.scopes,
             models=each.models or None,
+            limits=KeyLimits(
+                requests_per_minute=each.rate_limit_per_minute,
+                tokens_per_minute=each.tokens_per_minute,
+                tokens_per_day=each.tokens_per_day,
+                parallel_requests=each.parallel_requests,
+                priority_weight=each.priority_weight,
+            ),
             is_enabled=each.enabled,
         )
         for each in settings

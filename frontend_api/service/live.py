@@ -12,16 +12,21 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from frontend_api.domain.errors import InternalFault, ServiceError, TimedOut
+from frontend_api.domain.errors import InternalFault, ModelNotReady, ServiceError, TimedOut
 from frontend_api.domain.generation import Accepted, Delta, Timing, merge
 from frontend_api.service.admission import Gates, Work
 from frontend_api.service.idle_timer import IdleTimer
 
 Events = AsyncGenerator[Accepted | Delta, None]
 _log = structlog.get_logger()
+# Other workers may unload a model in the moment before it is asked. That it is gone is seen at the
+# next look at Triton, half a second later at most; then the gates wait until it is loaded again.
+_MAX_ATTEMPTS: Final = 20
+_PAUSE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class LiveGeneration:
         self._pending: list[Delta] = []
         self._waiter: asyncio.Future[None] | None = None
         self._unaccepted = num_runs
+        self._num_attempts = 1
         self._patience = IdleTimer(self._wake)
         self._silence = IdleTimer(self._fall_silent)
         self._total = loop.call_later(deadlines.total_s, self._run_out)
@@ -140,6 +146,11 @@ class LiveGeneration:
         return self.work.model.name
 
     @property
+    def queue_position(self) -> int | None:
+        """Its place in the line before the model, 1 is next; None when it is not in line."""
+        return self.work.queue_position
+
+    @property
     def is_started(self) -> bool:
         """Whether the model has said anything."""
         return self._first_delta_at is not None
@@ -184,15 +195,30 @@ class LiveGeneration:
 
     async def _pass_and_read(self) -> None:
         try:
-            async with self._gates.entered(self.work):
-                # In the line the gates' own deadlines hold.
-                self._silence.arm(self._deadlines.first_s)
-                await self._read_all(self._open_runs(self.work))
+            while not await self._attempt():
+                self._num_attempts += 1
+                await asyncio.sleep(_PAUSE_S)
         except* ServiceError as failures:
             self.error = self.error or _first(failures)
         except* Exception:
             _log.exception("generation.fault")
             self.error = self.error or InternalFault("The server had an error. Please try again.")
+
+    async def _attempt(self) -> bool:
+        """Pass the gates and read to the end; False: the model was unloaded meanwhile."""
+        async with self._gates.entered(self.work):
+            # In the line the gates' own deadlines hold.
+            self._silence.arm(self._deadlines.first_s)
+            try:
+                await self._read_all(self._open_runs(self.work))
+            except BaseExceptionGroup as failures:
+                self._silence.disarm()
+                is_untouched = self._accepted_at is None and self._first_delta_at is None
+                is_unloaded = isinstance(_first(failures), ModelNotReady)
+                if not (is_unloaded and is_untouched and self._num_attempts < _MAX_ATTEMPTS):
+                    raise
+                return False
+        return True
 
     async def _read_all(self, runs: Sequence[Events]) -> None:
         async with asyncio.TaskGroup() as group:

@@ -100,7 +100,7 @@ class Places:
         if session is None:
             if order.creates_session and order.parent_id is None:
                 return self._new(order.owner, session_id)
-            raise NotFound(f"Conversation with id '{session_id}' not found.")
+            raise NotFound(f"Conversation with id '{session_id}' not found.", param="conversation")
         if order.has_parent:
             return await self._after(session, order.parent_id, is_chosen=True)
         return await self._after(session, session.head, is_chosen=False)
@@ -128,4 +128,4 @@ def _running_parent(place: Place) -> Run | None:
 
 
 def _no_message(message_id: str) -> NotFound:
-    return NotFound(f"Message with id '{message_id}' not found.")
+    return NotFound(f"Message with id '{message_id}' not found.", param="x_conch.parent_id")

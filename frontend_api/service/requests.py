@@ -46,4 +46,6 @@ class Requests:
             state="cancelled" if action == "cancel" else "running" if is_started else "queued",
             prompt_tokens=sum(generation.usage.prompt_tokens for generation in named),
             completion_tokens=sum(generation.usage.completion_tokens for generation in named),
+            queue_position=max((generation.queue_position or 0 for generation in named), default=0)
+            or None,
         )

@@ -34,7 +34,7 @@ class ResponseRun:
         """Own the generation from now on; `message` is the placeholder, its `run` is set."""
         if message.run is None:
             raise ValueError("a response has a run")
-        self.log = RunLog(message)
+        self.log = RunLog(message, lambda: live.queue_position)
         self.is_stored = is_stored
         self.is_discarded = False
         self.num_saved = 0
@@ -78,15 +78,16 @@ class ResponseRun:
         self.is_discarded = True
         self.stop(RequestCancelled("The response was deleted."))
 
-    def unsaved(self, lease_until: float) -> Checkpoint:
-        """Return what is not in the store yet."""
-        message = self.log.message
+    def unsaved(self, lease_until: float, max_pieces: int | None = None) -> Checkpoint:
+        """Return what is not in the store yet, the oldest first, up to so many pieces."""
+        message, first = self.log.message, self.num_saved
+        last = None if max_pieces is None else first + max_pieces
         return Checkpoint(
             owner=message.owner,
             message_id=message.id,
             worker=self._placeholder.worker,
-            first=self.num_saved,
-            pieces=tuple(self.log.pieces[self.num_saved :]),
+            first=first,
+            pieces=tuple(self.log.pieces[first:last]),
             lease_until=lease_until,
         )
 

@@ -37,13 +37,15 @@ from frontend_api.service.checkpoints import Checkpoints
 from frontend_api.service.feeds import EndedFeed, Feed, LogFeed, StoredFeed
 from frontend_api.service.generations import Generations
 from frontend_api.service.orders import Order
-from frontend_api.service.pending_writes import LastWrite, PendingWrites, Undo
+from frontend_api.service.pending_writes import LastWrite, PendingWrites, Removal, Undo
 from frontend_api.service.places import Place, Places
 from frontend_api.service.reaper import Reaper
+from frontend_api.service.request_limits import RequestLimits
 from frontend_api.service.response_run import ResponseRun, status_of
 from frontend_api.service.starting import Started, Starting
 from frontend_api.service.turns import Turns
 from frontend_api.settings import Settings
+from frontend_api.telemetry import Telemetry
 
 # A request for the background is checked by the model before it is answered, but not for longer.
 _BACKGROUND_PATIENCE_S: Final = 1.0
@@ -69,6 +71,7 @@ class Responses:
         *,
         clock: Clock,
         settings: Settings,
+        telemetry: Telemetry,
         on_end: Callable[[Message], None] = lambda _: None,
     ) -> None:
         """Use these; nothing is opened before `running`.
@@ -89,14 +92,12 @@ class Responses:
         self._reaper = Reaper(
             store, clock, interval_s=settings.store.lease_s / 2, grace_s=self._grace_s
         )
+        self._limits = RequestLimits(settings.limits)
         self._places = Places(store, clock, self._reaper.end_dead)
         self._starting = Starting(generations, tokenizing)
         self._turns = Turns(store, self._places, clock, settings.limits)
-        self._writes = PendingWrites(
-            store,
-            timeout_s=settings.store.operation_timeout_s,
-            max_writes=settings.store.max_pending_writes,
-        )
+        self._telemetry = telemetry
+        self._writes = PendingWrites(store, telemetry, settings.store)
         self._checkpoints = Checkpoints(
             store,
             self._writes,
@@ -104,16 +105,6 @@ class Responses:
             clock=clock,
             settings=settings.store,
         )
-
-    @property
-    def num_running(self) -> int:
-        """How many responses this worker makes."""
-        return len(self._runs)
-
-    @property
-    def num_unsaved(self) -> int:
-        """How many have ended here and wait for the store."""
-        return len(self._writes)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -148,6 +139,7 @@ class Responses:
             raise BadRequest(
                 "A background response must be stored.", param="background", code="invalid_value"
             )
+        self._limits.check_items(order.items, order.instructions)
         place = await self._places.find(order)
         if order.is_stored:
             self._turns.check(order, place)
@@ -169,6 +161,7 @@ class Responses:
 
     async def follow(self, owner: str, response_id: str) -> Feed:
         """Return a feed of it from its first piece on; the caller closes it. Raises NotFound."""
+        self._telemetry.stream_resumed()
         if (run := self._run_of(owner, response_id)) is not None and run.is_stored:
             return LogFeed(run.log)
         if (unsaved := self._writes.message(owner, response_id)) is not None:
@@ -195,10 +188,12 @@ class Responses:
     async def delete(self, owner: str, response_id: str) -> None:
         """Stop and delete it; what follows it keeps its place. Raises NotFound."""
         await self.get(owner, response_id)
+        # First in the store: while it does not answer, the response stays and goes on.
+        is_there = await self._store.delete_message(owner, response_id)
         if (run := self._run_of(owner, response_id)) is not None:
             run.discard()
         self._writes.forget(response_id)
-        if not await self._store.delete_message(owner, response_id):
+        if not is_there:
             raise _not_found(response_id)
 
     async def input_of(self, owner: str, response_id: str) -> Sequence[tuple[str, Item]]:
@@ -206,6 +201,10 @@ class Responses:
         message = await self.get(owner, response_id)
         tree = await self._store.messages(owner, message.session_id)
         return items_on(path_to(tree, message.parent_id))
+
+    async def remove_session(self, owner: str, session_id: str) -> None:
+        """Remove a session whose making has failed, now or when the store is back."""
+        await self._writes.write(Removal(owner, session_id))
 
     def stop_session(self, owner: str, session_id: str) -> None:
         """Stop what this worker runs for a session that is deleted; nothing of it is saved."""
@@ -256,8 +255,12 @@ class Responses:
             await self._turns.store(place, messages)
         except BaseException as failure:
             if isinstance(failure, StoreLost | asyncio.CancelledError):
-                has_session = place.is_new and order.session_id is None
-                self._writes.wait_with(Undo(messages, has_session))
+                # A session made for it has an id that nobody else knows.
+                is_own = place.is_new and order.session_id is None
+                session = place.session
+                self._writes.wait_with(
+                    Removal(session.owner, session.id) if is_own else Undo(messages)
+                )
             await started.live.aclose()
             raise
         return LogFeed(self._begin(messages[-1], started, is_stored=True).log)

@@ -7,7 +7,7 @@ anything, and every one sees the same pieces.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from frontend_api.domain.answer_pieces import Piece
 from frontend_api.domain.messages import Message
@@ -16,18 +16,16 @@ from frontend_api.domain.messages import Message
 class RunLog:
     """The pieces of a response; `message` is its placeholder until the end, then final."""
 
-    def __init__(self, message: Message) -> None:
-        """Begin empty."""
+    def __init__(
+        self, message: Message, queue_position: Callable[[], int | None] = lambda: None
+    ) -> None:
+        """Begin empty; `queue_position` tells the place in the line before the model."""
         self.message = message
+        self.queue_position = queue_position
         self.pieces: list[Piece] = []
         self.is_ended = False
         self.is_saved = False
         self._sleepers: set[asyncio.Future[None]] = set()
-
-    @property
-    def num_waiting(self) -> int:
-        """How many readers wait for news."""
-        return len(self._sleepers)
 
     def add(self, pieces: Sequence[Piece]) -> None:
         """Append what came and wake the readers."""

@@ -7,12 +7,11 @@ the tree when the head moves. What belongs to another owner is as if it were not
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
-from frontend_api.domain.errors import Conflict, LimitReached, NotFound, ServiceError, StoreLost
+from frontend_api.domain.errors import Conflict, LimitReached, NotFound
 from frontend_api.domain.messages import (
     RESPONSE_PREFIX,
     Item,
@@ -27,9 +26,9 @@ from frontend_api.domain.sessions import (
     SessionPage,
     new_session_id,
 )
-from frontend_api.domain.titles import title_of
 from frontend_api.domain.tree import path_to
 from frontend_api.ports import Clock, SessionStore
+from frontend_api.service.session_upkeep import SessionUpkeep
 from frontend_api.settings import LimitSettings
 
 # A head older than this is not looked at to say whether it still runs.
@@ -46,51 +45,68 @@ class SeenSession:
     is_running: bool
 
 
+class Answers(Protocol):
+    """Who makes the answers in sessions."""
+
+    def stop_session(self, owner: str, session_id: str) -> None:
+        """Stop what this worker generates for it; nothing of it is saved."""
+        ...
+
+    async def remove_session(self, owner: str, session_id: str) -> None:
+        """Remove a session whose making has failed, now or when the store is back."""
+        ...
+
+
 class Sessions:
     """Makes, shows, changes and deletes sessions and what is in them."""
 
     def __init__(
-        self,
-        store: SessionStore,
-        clock: Clock,
-        limits: LimitSettings,
-        stop: Callable[[str, str], None],
+        self, store: SessionStore, clock: Clock, limits: LimitSettings, answers: Answers
     ) -> None:
-        """Use these; `stop` ends what this worker generates for a session of an owner."""
+        """Use these; `answers` is told of sessions that go."""
         self._store = store
         self._clock = clock
-        self._limits = limits
-        self._stop = stop
+        self._max_sessions = limits.max_sessions
+        self._upkeep = SessionUpkeep(store, clock, limits)
+        self._answers = answers
 
     async def create(
         self, owner: str, items: Sequence[Item], metadata: Mapping[str, str]
     ) -> Session:
         """Begin a session with these items in it; raises LimitReached."""
-        now, title = self._clock.now(), title_of(items)
-        session = Session(
-            id=new_session_id(),
-            owner=owner,
-            created_at=now,
-            updated_at=now,
-            title=title,
-            title_source="words" if title else "none",
-            metadata=metadata,
-            expires_at=self.expires_at(now),
+        now = self._clock.now()
+        empty = Session(
+            id=new_session_id(), owner=owner, created_at=now, updated_at=now, metadata=metadata
         )
-        return await self.store(session, _chain(session, items, now))
+        session = self._upkeep.begun(empty, items)
+        messages = _chain(session, items, now)
+        return await self.store(session, messages, messages[-1].id if messages else None)
 
-    async def store(self, session: Session, messages: Sequence[Message]) -> Session:
-        """Make a new session durable with its messages; raises LimitReached, and stores nothing."""
-        self._check_room(0, len(messages))
-        await self._store.create_session(session, self._limits.max_sessions)
-        if not messages:
-            return session
+    async def store(
+        self, session: Session, messages: Sequence[Message], head: str | None
+    ) -> Session:
+        """Make a session of a new id durable with its messages and this head; or nothing of it.
+
+        Raises LimitReached; after StoreLost what is there is removed when the store is back.
+        """
+        self._upkeep.check_room(0, len(messages))
         try:
-            return await self._store.append(messages, session.head_version, session.updated_at)
-        except BaseException:
-            with contextlib.suppress(ServiceError):
-                await asyncio.shield(self._store.delete_session(session.owner, session.id))
+            await self._store.create_session(session, self._max_sessions)
+            return await self._filled(session, messages, head)
+        except LimitReached:
             raise
+        except BaseException:
+            await asyncio.shield(self._answers.remove_session(session.owner, session.id))
+            raise
+
+    async def _filled(
+        self, session: Session, messages: Sequence[Message], head: str | None
+    ) -> Session:
+        if messages:
+            session = await self._store.append(messages, session.head_version, session.updated_at)
+        if session.head == head:
+            return session
+        return await self._store.move_head(session.owner, session.id, head, session.head_version)
 
     async def get(self, owner: str, session_id: str) -> Session:
         """Return the session; raises NotFound."""
@@ -109,9 +125,10 @@ class Sessions:
 
     async def plain_page(self, owner: str, after: str | None, limit: int) -> SessionPage:
         """Return some sessions as they are; raises NotFound when there is none to go on after."""
-        if after is not None:
-            await self.get(owner, after)
-        return await self._store.sessions(owner, self._clock.now(), after=after, limit=limit)
+        now = self._clock.now()
+        if after is not None and await self._store.session(owner, after, now) is None:
+            raise NotFound(f"Conversation with id '{after}' not found.", param="after")
+        return await self._store.sessions(owner, now, after=after, limit=limit)
 
     async def seen(self, session: Session) -> SeenSession:
         """Return the session with what is going on in it."""
@@ -125,7 +142,7 @@ class Sessions:
     async def change(self, owner: str, session_id: str, changes: SessionChanges) -> Session:
         """Set what is given; raises NotFound."""
         await self.get(owner, session_id)
-        lasting = replace(changes, expires_at=self.expires_at(self._clock.now()))
+        lasting = replace(changes, expires_at=self.expires_at())
         session = await self._store.change_session(owner, session_id, lasting)
         if session is None:
             raise _no_session(session_id)
@@ -135,26 +152,18 @@ class Sessions:
         """Delete it with all its messages, and stop what runs in it; raises NotFound."""
         await self.get(owner, session_id)
         is_there = await self._store.delete_session(owner, session_id)
-        self._stop(owner, session_id)
+        self._answers.stop_session(owner, session_id)
         if not is_there:
             raise _no_session(session_id)
 
     async def add(self, owner: str, session_id: str, items: Sequence[Item]) -> Sequence[Message]:
         """Add items after the head; raises NotFound, LimitReached, Conflict if the head moves."""
         session = await self.get(owner, session_id)
-        self._check_room(session.num_messages, len(items))
+        self._upkeep.check_room(session.num_messages, len(items))
         now = self._clock.now()
         messages = _chain(session, items, now)
         await self._store.append(messages, session.head_version, now)
-        title = title_of(items) if session.title_source == "none" else ""
-        expires_at = self.expires_at(now)
-        if title or expires_at:
-            changes = SessionChanges(
-                title=title or None, title_source="words" if title else None, expires_at=expires_at
-            )
-            # The items are there: an error now would make the client add them a second time.
-            with contextlib.suppress(StoreLost):
-                await self._store.change_session(owner, session_id, changes)
+        await self._upkeep.used(session, items)
         return messages
 
     async def tree(self, owner: str, session_id: str) -> tuple[Session, Sequence[Message]]:
@@ -172,7 +181,10 @@ class Sessions:
         await self.get(owner, session_id)
         message = await self._holder(owner, item_id)
         if message is None or message.session_id != session_id:
-            raise NotFound(f"Item with id '{item_id}' not found in conversation '{session_id}'.")
+            raise NotFound(
+                f"Item with id '{item_id}' not found in conversation '{session_id}'.",
+                param="item_id",
+            )
         return message
 
     async def item(self, owner: str, item_id: str) -> Item:
@@ -181,7 +193,7 @@ class Sessions:
         if message is None or not await self._store.session(
             owner, message.session_id, self._clock.now()
         ):
-            raise NotFound(f"Item with id '{item_id}' not found.")
+            raise NotFound(f"Item with id '{item_id}' not found.", param="id")
         return dict(message.items)[item_id]
 
     async def delete_item(self, owner: str, session_id: str, item_id: str) -> Session:
@@ -228,10 +240,9 @@ class Sessions:
         by_id = dict(zip(ids, sessions, strict=True))
         return [(by_id[each.session_id], each) for each in found]
 
-    def expires_at(self, now: float) -> float | None:
+    def expires_at(self) -> float | None:
         """Return when a session that is used now is over; None: never."""
-        ttl_s = self._limits.session_ttl_seconds
-        return now + ttl_s if ttl_s else None
+        return self._upkeep.expires_at()
 
     async def _holder(self, owner: str, item_id: str) -> Message | None:
         for message_id in message_ids_of(item_id):
@@ -239,14 +250,6 @@ class Sessions:
             if message is not None and item_id in dict(message.items):
                 return message
         return None
-
-    def _check_room(self, num_there: int, num_new: int) -> None:
-        limit = self._limits.max_messages_per_session
-        if limit and num_there + num_new > limit:
-            raise LimitReached(
-                f"A conversation may hold at most {limit} messages. Begin a new one.",
-                code="session_full",
-            )
 
 
 def _chain(session: Session, items: Sequence[Item], now: float) -> Sequence[Message]:
@@ -268,4 +271,4 @@ def _chain(session: Session, items: Sequence[Item], now: float) -> Sequence[Mess
 
 
 def _no_session(session_id: str) -> NotFound:
-    return NotFound(f"Conversation with id '{session_id}' not found.")
+    return NotFound(f"Conversation with id '{session_id}' not found.", param="conversation_id")

@@ -59,7 +59,7 @@ class Starting:
     async def _attempt(
         self, order: Order, conversation: Conversation, cut: int, patience_s: float
     ) -> Started:
-        model = self._generations.served(order.request.model)
+        model = await self._generations.described(order.request.model)
         # One answer, told as it comes, whatever the client reads: its checkpoints need the pieces.
         request = replace(_with_history(order.request, conversation, cut), stream=True, n=1)
         request = needing_tokens(request, model)

@@ -25,6 +25,7 @@ from frontend_api.domain.sessions import SessionChanges
 from frontend_api.domain.titles import as_title
 from frontend_api.ports import Clock, SessionStore
 from frontend_api.service.generations import Generations
+from frontend_api.telemetry import Telemetry
 
 _MAX_TOKENS: Final = 12
 # The generation's own deadline comes first.
@@ -52,6 +53,7 @@ class Titles:
         generations: Generations,
         store: SessionStore,
         clock: Clock,
+        telemetry: Telemetry,
         *,
         is_enabled: bool = True,
         pace: Pace | None = None,
@@ -60,12 +62,11 @@ class Titles:
         self._generations = generations
         self._store = store
         self._clock = clock
+        self._telemetry = telemetry
         self._is_enabled = is_enabled
         self._pace = pace or Pace()
         self._waiting: dict[tuple[str, str], str] = {}
         self._has_waiting = asyncio.Event()
-        self._has_none = asyncio.Event()
-        self._has_none.set()
 
     def answered(self, message: Message) -> None:
         """Note that a session has a new answer: it may want a title."""
@@ -74,11 +75,7 @@ class Titles:
         if len(self._waiting) < _MAX_WAITING:
             self._waiting[message.owner, message.session_id] = message.run.model
             self._has_waiting.set()
-            self._has_none.clear()
-
-    async def rested(self) -> None:
-        """Wait until no session wants a title."""
-        await self._has_none.wait()
+            self._telemetry.titles_wait(len(self._waiting))
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -105,7 +102,7 @@ class Titles:
                 _log.exception("title.fault")
             if not self._waiting:
                 self._has_waiting.clear()
-                self._has_none.set()
+            self._telemetry.titles_wait(len(self._waiting))
 
     async def _until_idle(self) -> None:
         """Return after `idle_s` in which nothing was generated here."""
@@ -124,8 +121,8 @@ class Titles:
         title = await self._generated(asked, model) if asked else ""
         if title is None:
             return False
-        if title and await self._wants_title(owner, session_id):
-            changes = SessionChanges(title=title, title_source="model")
+        if title:
+            changes = SessionChanges(title=title, title_source="model", seen_title_source="words")
             await self._store.change_session(owner, session_id, changes)
         return True
 

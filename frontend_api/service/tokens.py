@@ -8,12 +8,13 @@ are shows in the model's answer for an empty text, and where they go in that for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from frontend_api.domain.errors import BadRequest
 from frontend_api.domain.generation import ChatPrompt, Prompt, TextPrompt
-from frontend_api.ports import ModelCatalogue, Tokenizing
+from frontend_api.ports import Tokenizing
+from frontend_api.service.served_models import ServedModels
 
 # One short question to the model each.
 MAX_TEXTS: Final = 2048
@@ -43,22 +44,23 @@ class Tokenized:
 class Tokens:
     """Asks the models' own tokenizers."""
 
-    def __init__(self, catalogue: ModelCatalogue, tokenizing: Tokenizing) -> None:
+    def __init__(self, models: ServedModels, tokenizing: Tokenizing) -> None:
         """Use these; nothing is opened."""
-        self._catalogue = catalogue
+        self._models = models
         self._tokenizing = tokenizing
 
     async def tokenize(self, asked: TokenizeRequest) -> Tokenized:
         """Return the ids of a prompt; raises a ServiceError when the model cannot say."""
-        model = self._catalogue.get(asked.model)
-        ids = await self._ids(asked)
-        texts = await self._texts(asked.model, ids) if asked.has_texts else None
+        async with self._models.kept(asked.model) as model:
+            asked = replace(asked, model=model.name)
+            ids = await self._ids(asked)
+            texts = await self._texts(model.name, ids) if asked.has_texts else None
         return Tokenized(ids, texts, model.context_length)
 
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
         """Return the text of the ids; raises a ServiceError when the model cannot say."""
-        self._catalogue.get(model)
-        return await self._tokenizing.detokenize(model, ids) if ids else ""
+        async with self._models.kept(model) as kept:
+            return await self._tokenizing.detokenize(kept.name, ids) if ids else ""
 
     async def _ids(self, asked: TokenizeRequest) -> Sequence[int]:
         ids = await self._plain_ids(asked.model, asked.prompt)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from frontend_api.domain.errors import Conflict, LimitReached, NotFound
+from frontend_api.domain.errors import Conflict
 from frontend_api.domain.messages import (
     Item,
     Message,
@@ -14,11 +14,11 @@ from frontend_api.domain.messages import (
     new_message_id,
     new_response_id,
 )
-from frontend_api.domain.sessions import Session, SessionChanges
-from frontend_api.domain.titles import title_of
+from frontend_api.domain.sessions import Session
 from frontend_api.ports import Clock, SessionStore
 from frontend_api.service.orders import Order
 from frontend_api.service.places import Place, Places
+from frontend_api.service.session_upkeep import SessionUpkeep
 from frontend_api.settings import LimitSettings
 
 # Turns that follow the same message at the same moment; each moves the head once.
@@ -35,16 +35,12 @@ class Turns:
         self._store = store
         self._places = places
         self._clock = clock
-        self._limits = limits
+        self._max_sessions = limits.max_sessions
+        self._upkeep = SessionUpkeep(store, clock, limits)
 
     def check(self, order: Order, place: Place) -> None:
         """Refuse a turn for which the session has no room; raises LimitReached."""
-        limit = self._limits.max_messages_per_session
-        if limit and place.session.num_messages + len(order.items) + 1 > limit:
-            raise LimitReached(
-                f"A conversation may hold at most {limit} messages. Begin a new one.",
-                code="session_full",
-            )
+        self._upkeep.check_room(place.session.num_messages, len(order.items) + 1)
 
     def messages(self, order: Order, place: Place, run: Run) -> Sequence[Message]:
         """Return a message for each new item, and the response's placeholder as the last."""
@@ -66,20 +62,14 @@ class Turns:
         if place.is_new:
             await self._store_with_session(place, messages, items)
             return
-        await self._change(place.session, items)
         await self._append(place, messages)
+        await self._upkeep.used(place.session, items)
 
     async def _store_with_session(
         self, place: Place, messages: Sequence[Message], items: Sequence[Item]
     ) -> None:
-        title = title_of(items)
-        session = replace(
-            place.session,
-            title=title,
-            title_source="words" if title else "none",
-            expires_at=self._expires_at(),
-        )
-        await self._store.create_session(session, self._limits.max_sessions)
+        session = self._upkeep.begun(place.session, items)
+        await self._store.create_session(session, self._max_sessions)
         await self._store.append(messages, session.head_version, self._clock.now())
 
     async def _append(self, place: Place, messages: Sequence[Message]) -> None:
@@ -94,22 +84,6 @@ class Turns:
             else:
                 return
         raise Conflict("Too many turns follow this message at once. Try again.")
-
-    async def _change(self, session: Session, items: Sequence[Item]) -> None:
-        """Name a session that has no name yet, and let it live on."""
-        title = title_of(items) if session.title_source == "none" else ""
-        expires_at = self._expires_at()
-        if not title and expires_at is None:
-            return
-        changes = SessionChanges(
-            title=title or None, title_source="words" if title else None, expires_at=expires_at
-        )
-        if await self._store.change_session(session.owner, session.id, changes) is None:
-            raise NotFound(f"Conversation with id '{session.id}' not found.")
-
-    def _expires_at(self) -> float | None:
-        ttl_s = self._limits.session_ttl_seconds
-        return self._clock.now() + ttl_s if ttl_s else None
 
 
 def _message(session: Session, message_id: str, parent_id: str | None, now: float) -> Message:

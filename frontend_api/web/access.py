@@ -19,12 +19,14 @@ TABLE: Final[Mapping[str, Access]] = {
     "status.metrics": "metrics",
     "openapi": "public",
     "docs": "public",
+    "webapp": "public",
     "completions": "chat",
     "models": "chat",
     "requests": "chat",
     "responses": "chat",
     "response_socket": "chat",
     "tokens": "chat",
+    "usage": "chat",
     "original": "chat",
     "original_models": "chat",
     "original_socket": "chat",
@@ -35,6 +37,9 @@ TABLE: Final[Mapping[str, Access]] = {
     "conversation_copies": "sessions",
     "conversation_search": "sessions",
     "admin_keys": "admin",
+    "admin_audit": "admin",
+    "admin_models": "admin",
+    "admin_usage": "admin",
 }
 
 

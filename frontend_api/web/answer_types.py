@@ -27,7 +27,7 @@ class ErrorFields(Answer):
     """What went wrong: `message` for people, `code` for programs, `param` the field to change."""
 
     message: str = Field(min_length=1)
-    type: Literal["invalid_request_error", "server_error"]
+    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
     param: str | None
     code: str | None
     n_prompt_tokens: int = Field(default=0, description="With `context_length_exceeded`.")
@@ -51,6 +51,10 @@ class ModelFacts(Answer):
     capabilities: list[str]
     tool_format: str | None
     reasoning_format: str | None
+    alias_of: str | None = Field(description="The model that this is another name of.")
+    max_sequences: int | None = Field(description="How many answers it makes at once.")
+    load_seconds: float | None = Field(description="How long its last load took.")
+    memory_bytes: int | None = Field(description="What its process holds.")
 
 
 class Model(Answer):

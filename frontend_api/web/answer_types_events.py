@@ -133,6 +133,7 @@ class SocketError(Answer):
     type: Literal["error"]
     status: int = Field(description="What the same request would have been answered with.")
     error: ErrorFields
+    retry_after: int | None = Field(default=None, description="Seconds, as in the header.")
     event_id: str | None = None
     stream_id: str | None = None
     response_id: str | None = None
@@ -142,6 +143,11 @@ class Heartbeat(Answer):
     """The connection is alive."""
 
     type: Literal["heartbeat"]
+    queued: dict[str, int] | None = Field(
+        default=None,
+        description="Places of this connection's responses in the line before the model, by id;"
+        " 1 is next. Absent when none waits.",
+    )
 
 
 SocketEvent = StreamEvent | SocketError | Heartbeat

@@ -43,10 +43,16 @@ def log_fields(model: str, generation: LiveGeneration) -> dict[str, object]:
     return {
         "model": model,
         "generation": generation.outcome,
+        "queue_ms": generation.timing.queue_ms,
         "prompt_tokens": generation.usage.prompt_tokens,
         "completion_tokens": generation.usage.completion_tokens,
         "detail": "" if generation.error is None else generation.error.detail,
     }
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """Return a time as the log has it."""
+    return None if seconds is None else round(seconds * 1000, 1)
 
 
 async def _events(
@@ -57,7 +63,8 @@ async def _events(
         if opening := completion.opening():
             yield opening
         while (deltas := await generation.take(keepalive_s)) is not None:
-            if events := completion.chunks(deltas) if deltas else sse.KEEPALIVE:
+            silence = sse.keepalive(generation.queue_position)
+            if events := completion.chunks(deltas) if deltas else silence:
                 yield events
             _stop_if_sufficient(generation, completion)
     except ServiceError as error:

@@ -19,6 +19,10 @@ NOT_JSON: Final = (
     "not valid JSON.)"
 )
 
+# JSON schemas of tools nest some twenty levels.
+MAX_DEPTH: Final = 100
+_NESTING: Final = frozenset({dict, list})
+
 WireType = TypeVar("WireType", bound=Wire)
 
 
@@ -37,9 +41,37 @@ def parse_json(body: bytes | str) -> object:
     """Return what the JSON says; raises BadRequest."""
     try:
         # Refuses NaN, invalid UTF-8, lone surrogates and more than 1,024 levels.
-        return cast(object, orjson.loads(body))
+        value = cast(object, orjson.loads(body))
     except orjson.JSONDecodeError as exc:
         raise BadRequest(NOT_JSON) from exc
+    if _may_be_deep(body) and _is_deep(value):
+        raise BadRequest(
+            f"The JSON is nested more than {MAX_DEPTH} levels deep.", code="json_too_deep"
+        )
+    return value
+
+
+def _may_be_deep(body: bytes | str) -> bool:
+    """Return whether there are brackets enough for it, be they in texts; most bodies have few."""
+    text = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    return text.count(b"[") + text.count(b"{") > MAX_DEPTH
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether it has too many levels; looks at lists and objects only, level by level."""
+    level = [value] if type(value) in _NESTING else []
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return False
+        level = [
+            child
+            for parent in level
+            for child in (
+                parent.values() if isinstance(parent, dict) else cast(list[object], parent)
+            )
+            if child and type(child) in _NESTING
+        ]
+    return bool(level)
 
 
 def checked(value: object, kind: type[WireType]) -> WireType:

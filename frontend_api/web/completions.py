@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 from frontend_api.domain.answer import answer_rules, needing_tokens
 from frontend_api.ports import Clock
 from frontend_api.service.generations import Generations
+from frontend_api.service.request_limits import RequestLimits
 from frontend_api.service.responses import Responses
 from frontend_api.settings import Settings
 from frontend_api.web.answer_types_completion import (
@@ -22,6 +23,7 @@ from frontend_api.web.body import read_body
 from frontend_api.web.chunks import CHAT, TEXT, Shape, new_head
 from frontend_api.web.detailed import open_completion
 from frontend_api.web.documented import GENERATION, STORED_TURN, RouteDoc, documented
+from frontend_api.web.patience import patiently
 from frontend_api.web.scope import record_of
 from frontend_api.web.stored_chat import stored_chat
 from frontend_api.web.wire_chat import ChatCompletionIn
@@ -52,6 +54,7 @@ def completion_routes(
 ) -> Blueprint:
     """Return the routes that generate text."""
     blueprint = Blueprint("completions", __name__)
+    http = _Http(generations, settings, clock)
 
     @blueprint.post("/v1/chat/completions")
     @documented(_CHAT_DOC)
@@ -63,31 +66,49 @@ def completion_routes(
         """
         wire = await read_body(ChatCompletionIn)
         if not wire.is_stored:
-            return await answer(wire, CHAT)
-        model = generations.served(wire.model)
+            return await http.answer(wire, CHAT)
+        model = await generations.described(wire.model)
         return await stored_chat(wire, model, responses, settings.server.keepalive_interval_s)
 
     @blueprint.post("/v1/completions")
     @documented(_TEXT_DOC)
     async def create_completion() -> Response:
         """Continue one text or several, as JSON or as an event stream."""
-        return await answer(await read_body(CompletionIn), TEXT)
+        return await http.answer(await read_body(CompletionIn), TEXT)
 
-    async def answer(wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:
-        model = generations.served(wire.model)
+    return blueprint
+
+
+class _Http:
+    """What both routes do inside a request."""
+
+    def __init__(self, generations: Generations, settings: Settings, clock: Clock) -> None:
+        self._generations = generations
+        self._clock = clock
+        self._limits = RequestLimits(settings.limits)
+        self._patience_s = settings.triton.queue_timeout_s
+        self._keepalive_s = settings.server.keepalive_interval_s
+
+    async def answer(self, wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:
+        """Return the answer to a body."""
+        answer = self._answer(wire, shape)
+        # What is kept for repetitions must be known before it is told.
+        if not wire.stream or record_of(request.scope).claim is not None:
+            return await answer
+        return await patiently(answer, patience_s=self._patience_s, keepalive_s=self._keepalive_s)
+
+    async def _answer(self, wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:
+        model = await self._generations.described(wire.model)
         requests = [needing_tokens(asked, model) for asked in wire.to_domain()]
+        self._limits.check_prompts(asked.prompt for asked in requests)
         record = record_of(request.scope)
-        generation = record.own(generations.begin(requests, record.id))
+        generation = record.own(self._generations.begin(requests, record.id))
         record.add_to_log(lambda: log_fields(wire.model, generation))
-        head = {**new_head(shape, model, int(clock.now())), **wire.echoed()}
+        head = {**new_head(shape, model, int(self._clock.now())), **wire.echoed()}
         num_choices = len(requests) * requests[0].n
         details = wire.details(answer_rules(requests[0], model))
         completion = open_completion(shape, head, num_choices, details, generation.usage)
         if not wire.stream:
             return await document(generation, completion)
-        await generation.accepted(settings.triton.queue_timeout_s)
-        return event_stream(
-            generation, completion, settings.server.keepalive_interval_s, wire.includes_usage
-        )
-
-    return blueprint
+        await generation.accepted(self._patience_s)
+        return event_stream(generation, completion, self._keepalive_s, wire.includes_usage)

@@ -8,11 +8,14 @@ from typing import TypeAlias
 import orjson
 from quart import Response
 
+from frontend_api.domain.errors import NotFound
 from frontend_api.domain.messages import Message
 from frontend_api.domain.sessions import Found, Session
 from frontend_api.service.sessions import SeenSession
 from frontend_api.web.item_types import ItemStatus
 from frontend_api.web.items_json import item_json
+from frontend_api.web.response_json import ending_json
+from frontend_api.web.wire_conversations import ItemsQuery
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -54,8 +57,9 @@ def items_json(message: Message) -> Sequence[Json]:
 
 
 def tree_message_json(message: Message) -> Json:
-    """Return a message with its place in the tree."""
+    """Return a message with its place in the tree, and what is told of a response that it is."""
     run = message.run
+    settings = {} if run is None else orjson.loads(run.settings)
     return {
         "id": message.id,
         "parent_id": message.parent_id,
@@ -64,6 +68,9 @@ def tree_message_json(message: Message) -> Json:
         "status": "completed" if run is None else run.status,
         "is_deleted": message.is_deleted,
         "items": items_json(message),
+        "settings": settings,
+        "num_dropped": 0 if run is None else run.num_dropped,
+        **ending_json(None if run is None else run.ending),
     }
 
 
@@ -88,6 +95,19 @@ def list_json(documents: Sequence[Json], *, has_more: bool) -> Json:
         "last_id": ids[-1],
         "has_more": has_more,
     }
+
+
+def items_page(items: Sequence[Json], query: ItemsQuery) -> Json:
+    """Return the page that is asked for of items, the oldest of which comes first."""
+    ordered = items if query.order == "asc" else items[::-1]
+    first = 0
+    if query.after is not None:
+        ids = [item["id"] for item in ordered]
+        if query.after not in ids:
+            raise NotFound(f"Item with id '{query.after}' not found.", param="after")
+        first = ids.index(query.after) + 1
+    page = ordered[first : first + query.limit]
+    return list_json(page, has_more=first + query.limit < len(ordered))
 
 
 def answer(document: Json) -> Response:

@@ -8,6 +8,11 @@ from pydantic import Field
 
 from frontend_api.domain.sessions import TitleSource
 from frontend_api.web.answer_types import Answer
+from frontend_api.web.answer_types_responses import (
+    IncompleteDetails,
+    ResponseFault,
+    ResponseUsage,
+)
 from frontend_api.web.item_types import Item
 
 
@@ -69,7 +74,7 @@ class MatchList(Answer):
 
 
 class TreeMessage(Answer):
-    """One message of the tree; `model` and `status` are a response's."""
+    """One message of the tree; but for its items and its place, what is told is a response's."""
 
     id: str
     parent_id: str | None
@@ -78,6 +83,12 @@ class TreeMessage(Answer):
     status: Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
     is_deleted: bool
     items: list[Item]
+    settings: dict[str, object] = Field(description="What was asked for, but for the defaults.")
+    num_dropped: int = Field(ge=0, description="Oldest messages that the model did not see.")
+    completed_at: int | None
+    error: ResponseFault | None
+    incomplete_details: IncompleteDetails | None
+    usage: ResponseUsage | None
 
 
 class ConversationTree(Answer):

@@ -15,10 +15,10 @@ from frontend_api.domain.messages import Item
 from frontend_api.service.sessions import Sessions
 from frontend_api.web.body import read_body
 from frontend_api.web.conversation_json import (
-    Json,
     answer,
     conversation_json,
     items_json,
+    items_page,
     list_json,
     seen_json,
 )
@@ -153,7 +153,7 @@ def conversation_item_routes(sessions: Sessions) -> Blueprint:
         query = read_query(ItemsQuery)
         _, path = await sessions.path(_owner(), conversation_id)
         items = [item for message in path for item in items_json(message)]
-        return answer(_page(items, query))
+        return answer(items_page(items, query))
 
     @blueprint.get(_ITEM)
     @documented(_ITEM_DOC)
@@ -182,17 +182,3 @@ async def _items(
 ) -> Sequence[Item]:
     owner = _owner()
     return await read_items(wires, lambda item_id: sessions.item(owner, item_id))
-
-
-def _page(items: Sequence[Json], query: ItemsQuery) -> Json:
-    ordered = items if query.order == "asc" else items[::-1]
-    first = 0
-    if query.after is not None:
-        ids = [item["id"] for item in ordered]
-        if query.after not in ids:
-            raise NotFound(
-                f"Item with id '{query.after}' is not among the items in view.", param="after"
-            )
-        first = ids.index(query.after) + 1
-    page = ordered[first : first + query.limit]
-    return list_json(page, has_more=first + query.limit < len(ordered))

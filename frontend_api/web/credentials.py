@@ -67,12 +67,18 @@ def is_from_allowed_page(scope: Mapping[str, Any], allowed: Collection[str]) -> 
 
 def is_for_loopback(scope: Mapping[str, Any]) -> bool:
     """Return whether the client calls this machine by a name that no page can make its own."""
-    hosts = _header(scope, b"host")
-    if len(hosts) != 1:
-        return False
-    host = hosts[0]
+    hosts = asked_hosts(scope)
+    return len(hosts) == 1 and is_loopback(hosts[0])
+
+
+def asked_hosts(scope: Mapping[str, Any]) -> Sequence[str]:
+    """Return the names or addresses by which this server is called, without port and brackets."""
+    return [_name_of(host) for host in _header(scope, b"host")]
+
+
+def _name_of(host: str) -> str:
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return is_loopback(name)
+    return name.strip("[]").rstrip(".").lower()
 
 
 def _own_origin(scope: Mapping[str, Any]) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
+from typing import Any, Final, cast
 
 import orjson
 import structlog
@@ -26,6 +27,7 @@ from frontend_api.domain.keys import without_keys
 
 _log = structlog.get_logger()
 _MAX_SHOWN_URL = 200
+_ERROR: Final = "conch.error"
 
 
 def install_error_handlers(app: Quart) -> None:
@@ -40,7 +42,20 @@ def error_event(error: ServiceError) -> bytes:
     return sse.event(error_json(error))
 
 
+def remember_error(scope: MutableMapping[str, Any], error: ServiceError) -> None:
+    """Keep what a request or connection is answered with, for who looks at it afterwards."""
+    scope[_ERROR] = error
+
+
+def error_of(scope: Mapping[str, Any]) -> ServiceError | None:
+    """Return the error that is answered; None: no error, or one inside a stream."""
+    error = scope.get(_ERROR)
+    return error if isinstance(error, ServiceError) else None
+
+
 async def _answer_service_error(error: ServiceError) -> Response:
+    asked: Request | Websocket = websocket if has_websocket_context() else request
+    remember_error(cast(MutableMapping[str, Any], asked.scope), error)
     response = Response(error_json(error), status=error.status, mimetype="application/json")
     if error.retry_after_s is not None:
         response.headers["retry-after"] = str(error.retry_after_s)

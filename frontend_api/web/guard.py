@@ -9,14 +9,16 @@ or with its first message. Each further message is taken only while the key is g
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final, cast
 
 from quart import Quart, Response, request, websocket
 
 from frontend_api.domain.errors import Forbidden, ServiceError, Unauthenticated
-from frontend_api.domain.keys import SCOPES, ApiKey
-from frontend_api.service.callers import Caller, set_caller
+from frontend_api.domain.keys import SCOPES
+from frontend_api.service.callers import Bound, Caller, set_caller
 from frontend_api.service.key_checks import KeyChecks
+from frontend_api.service.keys import default_limits
 from frontend_api.settings import Settings, is_loopback
 from frontend_api.web.access import access_to
 from frontend_api.web.credentials import (
@@ -26,10 +28,11 @@ from frontend_api.web.credentials import (
     key_of_message,
     presented_key,
 )
-from frontend_api.web.errors import error_json
+from frontend_api.web.errors import error_json, remember_error
 from frontend_api.web.original_events import error_text
 from frontend_api.web.original_socket import ROUTE as ORIGINAL_SOCKET
-from frontend_api.web.owner import OWNER_KEY, owner_of
+from frontend_api.web.owner import KEY_ID_KEY, OWNER_KEY, owner_of
+from frontend_api.web.pages import Pages
 from frontend_api.web.response_exchange import error_message
 from frontend_api.web.scope import Scope, record_of
 from frontend_api.web.socket_connection import POLICY_VIOLATION, RECHECK_KEY
@@ -50,8 +53,10 @@ class _Guard:
     def __init__(self, checks: KeyChecks, settings: Settings) -> None:
         self._checks = checks
         self._has_keys = settings.security.enable_auth
+        self._default_limits = default_limits(settings.limits)
         self._origins = frozenset(settings.security.allowed_origins)
         self._is_local = is_loopback(settings.server.host)
+        self._pages = Pages(settings)
         self._patience_s = settings.server.body_timeout_s
 
     async def meet_request(self) -> None:
@@ -77,22 +82,23 @@ class _Guard:
             await websocket.accept(subprotocol=chosen_protocol(scope))
             return await self._wait_for_key(scope)
         caller = await self._caller(scope, presented)
-        self._let_in(caller, scope, websocket.endpoint)
+        bound = self._let_in(caller, scope, websocket.endpoint)
         if websocket.endpoint is not None:
             await websocket.accept(subprotocol=chosen_protocol(scope))
-        self._watch(scope, presented, caller)
+        self._watch(scope, presented, bound)
         return None
 
     async def _wait_for_key(self, scope: Scope) -> Response | None:
         try:
             presented = await self._first_message()
             caller = await self._caller(scope, presented)
-            self._let_in(caller, scope, websocket.endpoint)
+            bound = self._let_in(caller, scope, websocket.endpoint)
         except ServiceError as error:
+            remember_error(scope, error)
             await websocket.send(_as_message(error))
             await websocket.close(POLICY_VIOLATION, error.code or "api_key_required")
             return Response(error_json(error), status=error.status)
-        self._watch(scope, presented, caller)
+        self._watch(scope, presented, bound)
         return None
 
     async def _first_message(self) -> str | None:
@@ -104,22 +110,28 @@ class _Guard:
 
     async def _caller(self, scope: Scope, presented: str | None) -> Caller:
         if not self._has_keys:
+            self._pages.check(scope)
             return self._anybody(scope)
         if presented is None:
             raise Unauthenticated
-        return _caller_with(await self._checks.admit(presented))
+        caller = await self._admitted(presented)
+        scope[KEY_ID_KEY] = caller.key_id
+        return caller
+
+    async def _admitted(self, presented: str) -> Caller:
+        key = await self._checks.admit(presented)
+        limits = key.limits.over(self._default_limits)
+        return Caller(key.owner, key.scopes, key.models, key.id, limits)
 
     def _anybody(self, scope: Scope) -> Caller:
         """Return who asks without a key.
 
-        Keys outlive this state, so only who sits at this machine may make them: not a page that
-        the browser was led to, nor one that has given this address a name of its own.
+        Keys outlive this state, so only who sits at this machine may make them.
         """
         is_here = self._is_local and is_for_loopback(scope)
-        may_all = is_here and is_from_allowed_page(scope, self._origins)
-        return Caller(owner_of(scope), SCOPES if may_all else _WITHOUT_ADMIN)
+        return Caller(owner_of(scope), SCOPES if is_here else _WITHOUT_ADMIN)
 
-    def _let_in(self, caller: Caller, scope: Scope, endpoint: str | None) -> None:
+    def _let_in(self, caller: Caller, scope: Scope, endpoint: str | None) -> Bound:
         # What does not exist needs no scope; that it does not is told to who has a key.
         if endpoint is not None and (needed := access_to(endpoint)) not in caller.scopes:
             raise Forbidden(
@@ -127,23 +139,24 @@ class _Guard:
                 code="missing_scope",
             )
         scope[OWNER_KEY] = caller.owner
-        set_caller(caller)
+        return set_caller(caller)
 
-    def _watch(self, scope: Scope, presented: str | None, caller: Caller) -> None:
+    def _watch(self, scope: Scope, presented: str | None, bound: Bound) -> None:
         if not self._has_keys or presented is None:
             return
 
         async def is_still_let_in() -> bool:
             try:
-                return _caller_with(await self._checks.admit(presented)) == caller
+                caller = await self._admitted(presented)
             except ServiceError:
                 return False
+            is_same = replace(caller, limits=bound.caller.limits) == bound.caller
+            if is_same:
+                # Other limits end no connection, but count from its next message on.
+                bound.caller = caller
+            return is_same
 
         scope[RECHECK_KEY] = is_still_let_in
-
-
-def _caller_with(key: ApiKey) -> Caller:
-    return Caller(key.owner, key.scopes, key.models, key.id, key.limits)
 
 
 def _is_public(endpoint: str | None) -> bool:

@@ -126,7 +126,7 @@ class FunctionCallOutputIn(Wire):
     output: Text
     id: ItemId | None = None
     status: ItemStatus | None = None
-    name: Annotated[str, Field(max_length=128)] | None = None
+    name: Unsupported = None
     caller: Unsupported = None
     namespace: Unsupported = None
 

@@ -1,4 +1,4 @@
-"""/admin/keys: make, list, describe, rotate and revoke API keys."""
+"""/admin/keys: make, list, describe, limit, rotate and revoke API keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from frontend_api.web.body import read_body
 from frontend_api.web.documented import RouteDoc, documented
 from frontend_api.web.key_types import ApiKeyAnswer, ApiKeyList, NewApiKey, key_json
 from frontend_api.web.query import read_query
-from frontend_api.web.wire_keys import KeyIn, KeysQuery, RotateQuery
+from frontend_api.web.wire_base import Wire
+from frontend_api.web.wire_keys import KeyIn, KeysQuery, LimitsIn, RotateQuery
 
 TAG: Final = "API keys"
 _ALL: Final = "/admin/keys"
@@ -31,6 +32,13 @@ _LIST_DOC: Final = RouteDoc(
     tag=TAG, query=KeysQuery, answers={200: ApiKeyList}, errors=(NotFound, StoreLost)
 )
 _GET_DOC: Final = RouteDoc(tag=TAG, answers={200: ApiKeyAnswer}, errors=(NotFound, StoreLost))
+_LIMIT_DOC: Final = RouteDoc(
+    tag=TAG,
+    body=LimitsIn,
+    example={"requests_per_minute": 60, "tokens_per_day": None},
+    answers={200: ApiKeyAnswer},
+    errors=(NotFound, Conflict, StoreLost),
+)
 _ROTATE_DOC: Final = RouteDoc(
     tag=TAG, query=RotateQuery, answers={200: NewApiKey}, errors=(NotFound, Conflict, StoreLost)
 )
@@ -83,11 +91,19 @@ def _add_changes(blueprint: Blueprint, keys: Keys) -> None:
         wire = await read_body(KeyIn)
         return new(await keys.create(wire.to_order()))
 
+    @blueprint.post(_ONE)
+    @documented(_LIMIT_DOC)
+    async def limit_key(key_id: str) -> Response:
+        """Change the limits of a key; every worker heeds it within 5 s."""
+        wire = await read_body(LimitsIn)
+        return _answer(key_json(await keys.limit(key_id, wire.to_changes()), keys.now()))
+
     @blueprint.post(f"{_ONE}/rotate")
     @documented(_ROTATE_DOC)
     async def rotate_key(key_id: str) -> Response:
         """Give a key a new secret; the one until now stays good for a while."""
         query = read_query(RotateQuery)
+        await read_body(Wire)
         return new(await keys.rotate(key_id, query.overlap_seconds))
 
     @blueprint.delete(_ONE)

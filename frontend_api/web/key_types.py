@@ -13,7 +13,7 @@ from frontend_api.web.answer_types import Answer
 
 
 class KeyLimitsAnswer(Answer):
-    """What the key may use; null: no limit. None can be set yet."""
+    """What the key may use; null: the limit of the server, if it has one."""
 
     requests_per_minute: int | None
     tokens_per_minute: int | None

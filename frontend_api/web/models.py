@@ -20,7 +20,7 @@ def model_routes(generations: Generations) -> Blueprint:
     @documented(RouteDoc(tag="Models", answers={200: ModelList}))
     async def list_models() -> Response:
         """List every model and its state, the ready ones first."""
-        return _json({"object": "list", "data": [_as_json(m) for m in generations.models()]})
+        return _json({"object": "list", "data": [model_json(m) for m in generations.models()]})
 
     @blueprint.get("/v1/models/<path:model_id>")
     @documented(RouteDoc(tag="Models", answers={200: Model}, errors=(ModelNotFound,)))
@@ -28,13 +28,14 @@ def model_routes(generations: Generations) -> Blueprint:
         """Describe one model."""
         for model in generations.models():
             if model.name == model_id:
-                return _json(_as_json(model))
+                return _json(model_json(model))
         raise ModelNotFound(f"The model '{model_id}' does not exist", param="model")
 
     return blueprint
 
 
-def _as_json(model: ServedModel) -> dict[str, object]:
+def model_json(model: ServedModel) -> dict[str, object]:
+    """Return a model as OpenAI shows it, and in `x_conch` what is ours."""
     return {
         "id": model.name,
         "object": "model",
@@ -49,6 +50,10 @@ def _as_json(model: ServedModel) -> dict[str, object]:
             "capabilities": sorted(model.capabilities or ()),
             "tool_format": model.tool_format,
             "reasoning_format": model.reasoning_format,
+            "alias_of": model.alias_of,
+            "max_sequences": model.max_sequences,
+            "load_seconds": model.load_s,
+            "memory_bytes": model.memory_bytes,
         },
     }
 

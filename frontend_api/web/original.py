@@ -18,6 +18,7 @@ from frontend_api.domain import sse
 from frontend_api.domain.errors import InternalFault, ServiceError
 from frontend_api.service.generations import Generations
 from frontend_api.service.live import LiveGeneration
+from frontend_api.service.request_limits import RequestLimits
 from frontend_api.settings import Settings
 from frontend_api.web.answer_types_completion import (
     ChatCompletion,
@@ -79,6 +80,7 @@ def original_routes(
 ) -> Blueprint:
     """Return the routes; a session's answer ends with its connection, and its text stays."""
     blueprint = Blueprint("original", __name__)
+    limits = RequestLimits(settings.limits)
     patience_s = settings.triton.queue_timeout_s
     keepalive_s = settings.server.keepalive_interval_s
 
@@ -89,8 +91,11 @@ def original_routes(
         if not await _is_sent_for(_is_original_completion):
             return await openai.text()
         wire = await read_body(OriginalCompletionIn)
+        await generations.described(wire.model)
         record = record_of(request.scope)
-        generation = record.own(generations.begin([wire.to_domain()], record.id))
+        asked = wire.to_domain(limits.defaulted)
+        limits.check_prompts([asked.prompt])
+        generation = record.own(generations.begin([asked], record.id))
         record.add_to_log(lambda: log_fields(wire.model, generation))
         if not wire.stream:
             return await _whole(generation, wire.model)
@@ -150,7 +155,8 @@ async def _events(
     frames = TextFrames()
     try:
         while (piece := await texts.take(keepalive_s)) is not None:
-            if events := frames.push(piece) if piece else sse.KEEPALIVE:
+            silence = sse.keepalive(texts.queue_position)
+            if events := frames.push(piece) if piece else silence:
                 yield events
         yield frames.end()
     except ServiceError as error:

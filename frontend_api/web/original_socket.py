@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -27,6 +28,7 @@ from frontend_api.web.original_texts import Texts
 from frontend_api.web.original_turns import OriginalTurns
 from frontend_api.web.original_wire import OriginalChatIn
 from frontend_api.web.owner import owner_of
+from frontend_api.web.scope import CLIENT_LEFT
 
 # Long enough for a client that reads until nothing comes, short enough for one that waits.
 LINGER_S: Final = 3.0
@@ -117,6 +119,7 @@ class _Exchange:
         usage = None if texts is None else texts.usage
         self._telemetry.message_ended(
             ROUTE,
+            CLIENT_LEFT if self._has_left else HTTPStatus.OK if error is None else error.status,
             duration_s,
             has_failed=error is not None,
             tokens=None if usage is None else usage.completion_tokens,

@@ -24,6 +24,11 @@ class Texts(Protocol):
         """The tokens so far; None where that is not known."""
         ...
 
+    @property
+    def queue_position(self) -> int | None:
+        """Its place in the line before the model, 1 is next; None when it is not in line."""
+        ...
+
     def log_fields(self) -> Mapping[str, object]:
         """Return what the log says of it."""
         ...
@@ -51,6 +56,11 @@ class LiveTexts:
     def usage(self) -> Usage | None:
         """See Texts."""
         return self._generation.usage
+
+    @property
+    def queue_position(self) -> int | None:
+        """See Texts."""
+        return self._generation.queue_position
 
     def log_fields(self) -> Mapping[str, object]:
         """See Texts."""
@@ -86,6 +96,11 @@ class StoredTexts:
         run = self._feed.message.run
         return run.ending.usage if run is not None and run.ending is not None else None
 
+    @property
+    def queue_position(self) -> int | None:
+        """See Texts."""
+        return self._feed.queue_position
+
     def log_fields(self) -> Mapping[str, object]:
         """See Texts."""
         run, usage = self._feed.message.run, self.usage or Usage()
@@ -93,6 +108,7 @@ class StoredTexts:
             "model": "" if run is None else run.model,
             "generation": "" if run is None else run.status,
             "response_id": self._feed.message.id,
+            "queue_ms": None if run is None else run.queue_ms,
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
         }

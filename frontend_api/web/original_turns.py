@@ -12,6 +12,7 @@ from frontend_api.domain.messages import Said
 from frontend_api.service.generations import Generations
 from frontend_api.service.histories import MAX_TURNS, Histories
 from frontend_api.service.orders import Order
+from frontend_api.service.request_limits import RequestLimits
 from frontend_api.service.responses import Responses
 from frontend_api.web.original_texts import LiveTexts, StoredTexts, Texts
 from frontend_api.web.original_wire import OriginalChatIn
@@ -25,9 +26,14 @@ class OriginalTurns:
     """Begins answers to the bodies of POST /chat/completions and WS /chat/ws."""
 
     def __init__(
-        self, generations: Generations, responses: Responses, histories: Histories
+        self,
+        generations: Generations,
+        responses: Responses,
+        histories: Histories,
+        limits: RequestLimits,
     ) -> None:
         """Use these."""
+        self._limits = limits
         self._generations = generations
         self._responses = responses
         self._histories = histories
@@ -39,10 +45,12 @@ class OriginalTurns:
 
         The caller closes it. Raises the ServiceError of a refused request.
         """
-        asked = wire.to_domain(self._generations.served(wire.model_name))
+        model = await self._generations.described(wire.model_name)
+        asked = wire.to_domain(model, self._limits.defaulted)
         if wire.session_id is not None:
             order = await self._order(wire, asked, owner, wire.session_id)
             return await self._begin_stored(replace(order, request_id=request_id))
+        self._limits.check_prompts([asked.prompt])
         generation = self._generations.begin([asked], request_id)
         try:
             await generation.accepted(patience_s)

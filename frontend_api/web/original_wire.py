@@ -7,7 +7,7 @@ the model to run; that was decided when the model was built, so any device it kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field
@@ -15,8 +15,7 @@ from pydantic import Field
 from frontend_api.domain.generation import ChatMessage, ChatPrompt, GenerationRequest, TextPrompt
 from frontend_api.domain.messages import Said
 from frontend_api.domain.model import ServedModel
-from frontend_api.domain.sessions import MAX_ID_CHARS
-from frontend_api.web.wire_base import Unsupported, Wire
+from frontend_api.web.wire_base import SessionId, Unsupported, Wire
 
 # The original takes 0, samplers do not: a mass this small holds the likeliest token only.
 _LEAST_TOP_P: Final = 1e-6
@@ -37,8 +36,6 @@ _RENAMED: Final = {
 }
 
 
-# What a web UI makes up for itself; nothing that an address could take for something else.
-SessionId = Annotated[str, Field(max_length=MAX_ID_CHARS, pattern=r"^[A-Za-z0-9._:@~-]+$")]
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -59,13 +56,13 @@ class OriginalCompletionIn(Wire):
     stop: Stops | None = None
     stream: bool | None = None
 
-    def to_domain(self) -> GenerationRequest:
-        """Return the generation this asks for."""
+    def to_domain(self, defaulted: Callable[[int], int]) -> GenerationRequest:
+        """Return the generation this asks for; defaulted: what the server makes of a default."""
         return GenerationRequest(
             model=self.model,
             prompt=TextPrompt(self.prompt),
             stream=bool(self.stream),
-            max_tokens=_COMPLETION_TOKENS if self.max_tokens is None else self.max_tokens,
+            max_tokens=_chosen(self, "max_tokens") or defaulted(_COMPLETION_TOKENS),
             temperature=_TEMPERATURE if self.temperature is None else self.temperature,
             top_p=max(_TOP_P if self.top_p is None else self.top_p, _LEAST_TOP_P),
             stop=tuple(self.stop or ()),
@@ -99,13 +96,13 @@ class OriginalChatIn(Wire):
     device: Literal["cpu", "cuda", "metal"] | None = None
     stream: Literal[True] | None = None
 
-    def to_domain(self, model: ServedModel) -> GenerationRequest:
+    def to_domain(self, model: ServedModel, defaulted: Callable[[int], int]) -> GenerationRequest:
         """Return the generation this asks for; defaults that the model cannot do are left out."""
         return GenerationRequest(
             model=self.model_name,
             prompt=ChatPrompt(tuple(ChatMessage(turn.role, turn.text) for turn in self.turns())),
             stream=True,
-            max_tokens=_CHAT_TOKENS if self.max_token is None else self.max_token,
+            max_tokens=_chosen(self, "max_token") or defaulted(_CHAT_TOKENS),
             temperature=_TEMPERATURE if self.temperature is None else self.temperature,
             top_p=max(_TOP_P if self.top_p is None else self.top_p, _LEAST_TOP_P),
             top_k=_asked_or_able(self.top_k, _TOP_K, "top_k", model),
@@ -129,6 +126,12 @@ class RollbackIn(Wire):
     """How many turns to drop."""
 
     amount: Annotated[int, Field(ge=0, le=_MAX_INT32)]
+
+
+def _chosen(wire: Wire, name: str) -> int | None:
+    """Return a count that the client has chosen, which is never 0."""
+    value = getattr(wire, name) if name in wire.model_fields_set else None
+    return value if isinstance(value, int) else None
 
 
 def _asked_or_able(

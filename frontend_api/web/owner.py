@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from frontend_api.service.callers import DEFAULT_OWNER
 
+KEY_ID_KEY: Final = "conch.key_id"
 OWNER_KEY: Final = "conch.owner"
 
 

@@ -27,7 +27,9 @@ class RequestAnswer(Answer):
     object: Literal["request"]
     model: str
     state: State
-    queue_position: None = Field(description="Not known: the engine keeps its own queue.")
+    queue_position: int | None = Field(
+        ge=1, description="Its place in the line before the model; null when it is not in line."
+    )
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
 
@@ -61,5 +63,5 @@ def request_routes(requests: Requests) -> Blueprint:
 
 
 def _answer(found: RunningRequest) -> Response:
-    body = {**asdict(found), "object": "request", "queue_position": None}
+    body = {**asdict(found), "object": "request"}
     return Response(orjson.dumps(body), mimetype="application/json")

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 import orjson
@@ -17,10 +18,13 @@ from frontend_api.domain.messages import Item
 from frontend_api.service.feeds import Feed
 from frontend_api.service.orders import Order
 from frontend_api.service.responses import Responses
+from frontend_api.telemetry import Telemetry
 from frontend_api.web.body import checked, parse_json
 from frontend_api.web.errors import error_fields
 from frontend_api.web.response_events import Framing, ResponseEvents, batches
+from frontend_api.web.response_json import run_of
 from frontend_api.web.response_stream import log_fields
+from frontend_api.web.scope import CLIENT_LEFT
 from frontend_api.web.unsaved_turns import UnsavedTurns
 from frontend_api.web.validation import MISSING
 from frontend_api.web.wire_response_socket import CancelIn, CreateIn, ResumeIn
@@ -30,6 +34,8 @@ FindItem: TypeAlias = Callable[[str, str], Awaitable[Item]]
 Send: TypeAlias = Callable[[Iterable[bytes]], Awaitable[None]]
 
 ROUTE: Final = "/v1/responses"
+# Beside those over HTTP, which have the same path.
+_MEASURED_AS: Final = f"WS {ROUTE}"
 _KINDS: Final[Mapping[str, type[CreateIn | CancelIn | ResumeIn]]] = {
     "response.create": CreateIn,
     "response.cancel": CancelIn,
@@ -58,8 +64,11 @@ class Peer:
 class ResponseExchange:
     """Does what one message asks for."""
 
-    def __init__(self, responses: Responses, find_item: FindItem, peer: Peer) -> None:
+    def __init__(
+        self, responses: Responses, find_item: FindItem, peer: Peer, telemetry: Telemetry
+    ) -> None:
         """Begin; nothing is opened before `answer`."""
+        self._telemetry = telemetry
         self._responses = responses
         self._find_item = find_item
         self._peer = peer
@@ -67,6 +76,13 @@ class ResponseExchange:
         self._names: Json = {}
         self._feed: Feed | None = None
         self._outcome: str | None = "answered"
+        self._status: int = HTTPStatus.OK
+
+    @property
+    def queued(self) -> Mapping[str, int]:
+        """The place of its response in the line before the model, by id; empty: not in line."""
+        position = None if self._feed is None else self._feed.queue_position
+        return {} if self._feed is None or position is None else {self._feed.message.id: position}
 
     async def answer(self, message: str | bytes) -> None:
         """Send every event; raises PeerLeft when the client has left or reads nothing."""
@@ -74,10 +90,10 @@ class ResponseExchange:
         try:
             await self._answer(message)
         except (asyncio.CancelledError, PeerLeft):
-            self._outcome = "client_left"
+            self._outcome, self._status = "client_left", CLIENT_LEFT
             raise
         finally:
-            self._log(asyncio.get_running_loop().time() - started_at)
+            self._account(asyncio.get_running_loop().time() - started_at)
 
     async def _answer(self, message: str | bytes) -> None:
         try:
@@ -131,10 +147,15 @@ class ResponseExchange:
             await self._peer.send(events.ending(feed.message, is_saved=feed.is_saved))
 
     async def _refuse(self, error: ServiceError) -> None:
-        self._outcome = error.code or "error"
+        self._outcome, self._status = error.code or "error", error.status
         await self._peer.send([error_message(error, self._names)])
 
-    def _log(self, duration_s: float) -> None:
+    def _account(self, duration_s: float) -> None:
+        is_refused = self._status not in (HTTPStatus.OK, CLIENT_LEFT)
+        has_failed = self._feed is not None and run_of(self._feed.message).status == "failed"
+        self._telemetry.message_ended(
+            _MEASURED_AS, self._status, duration_s, has_failed=is_refused or has_failed
+        )
         _log.info(
             "message",
             request_id=self._id,
@@ -147,7 +168,8 @@ class ResponseExchange:
 
 def error_message(error: ServiceError, names: Json) -> bytes:
     """Return the message that tells of an error, with what the client called its own."""
-    told = {"type": "error", "status": error.status, "error": error_fields(error), **names}
+    wait = {} if error.retry_after_s is None else {"retry_after": error.retry_after_s}
+    told = {"type": "error", "status": error.status, "error": error_fields(error), **wait, **names}
     return orjson.dumps(told)
 
 

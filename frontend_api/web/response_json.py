@@ -49,7 +49,7 @@ def response_json(message: Message, *, is_saved: bool) -> Json:
     run = run_of(message)
     return {
         **_head(message, run, is_saved=is_saved),
-        **_ending(run.ending),
+        **ending_json(run.ending),
         "status": run.status,
         "output": _output(message, run),
     }
@@ -60,7 +60,7 @@ def opened_json(message: Message) -> Json:
     run = run_of(message)
     # Its place in the store was durable before anybody heard of it.
     head = _head(message, run, is_saved=True)
-    return {**head, **_ending(None), "status": "in_progress", "output": []}
+    return {**head, **ending_json(None), "status": "in_progress", "output": []}
 
 
 def run_of(message: Message) -> Run:
@@ -92,7 +92,8 @@ def _head(message: Message, run: Run, *, is_saved: bool) -> Json:
     }
 
 
-def _ending(ending: Ending | None) -> Json:
+def ending_json(ending: Ending | None) -> Json:
+    """Return how a response ended; None: it has not."""
     if ending is None:
         return {"completed_at": None, "error": None, "incomplete_details": None, "usage": None}
     has_failed, is_cut = ending.status == "failed", ending.status == "incomplete"

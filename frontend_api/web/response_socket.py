@@ -10,14 +10,17 @@ gave one. A heartbeat comes at fixed times, whatever else does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Callable, Iterable
 from typing import Final
 
+import orjson
 from quart import Blueprint, websocket
 
 from frontend_api.domain.errors import LimitReached
 from frontend_api.service.responses import Responses
 from frontend_api.settings import ServerSettings
+from frontend_api.telemetry import Telemetry
 from frontend_api.web.answer_types_events import SocketEvent
 from frontend_api.web.documented import RouteDoc, documented
 from frontend_api.web.owner import owner_of
@@ -36,7 +39,7 @@ from frontend_api.web.wire_response_socket import SocketMessageIn
 
 # Messages of one connection that are being answered.
 MAX_AT_ONCE: Final = 32
-HEARTBEAT: Final = b'{"type":"heartbeat"}'
+_HEARTBEAT: Final = {"type": "heartbeat"}
 _DOC: Final = RouteDoc(
     tag=TAG,
     body=SocketMessageIn,
@@ -47,7 +50,7 @@ _DOC: Final = RouteDoc(
 
 
 def response_socket_routes(
-    responses: Responses, find_item: FindItem, settings: ServerSettings
+    responses: Responses, find_item: FindItem, settings: ServerSettings, telemetry: Telemetry
 ) -> Blueprint:
     """Return the route; `find_item` gets an owner's stored item by its id."""
     blueprint = Blueprint("response_socket", __name__)
@@ -57,7 +60,11 @@ def response_socket_routes(
     async def respond() -> None:
         """Create, resume and cancel responses, several at once."""
         await websocket.accept()
-        connection = _Connection(responses, find_item, owner_of(websocket.scope))
+
+        def exchange(peer: Peer) -> ResponseExchange:
+            return ResponseExchange(responses, find_item, peer, telemetry)
+
+        connection = _Connection(owner_of(websocket.scope), exchange)
         try:
             await connection.serve(settings.keepalive_interval_s)
         except* PeerLeft:
@@ -70,12 +77,11 @@ def response_socket_routes(
 class _Connection:
     """One client; `serve` owns every task."""
 
-    def __init__(self, responses: Responses, find_item: FindItem, owner: str) -> None:
-        self._responses = responses
-        self._find_item = find_item
+    def __init__(self, owner: str, exchange: Callable[[Peer], ResponseExchange]) -> None:
+        self._exchange = exchange
         self._peer = Peer(owner, self.send, UnsavedTurns())
         self._sending = asyncio.Lock()
-        self._num_running = 0
+        self._running: dict[asyncio.Task[None], ResponseExchange] = {}
 
     async def serve(self, heartbeat_s: float) -> None:
         """Do what the client asks for, until it leaves: then this is cancelled."""
@@ -83,13 +89,13 @@ class _Connection:
             tasks.create_task(self._beat(heartbeat_s))
             while True:
                 message = await websocket.receive()
-                if self._num_running >= MAX_AT_ONCE:
+                if len(self._running) >= MAX_AT_ONCE:
                     await self._refuse(message)
                     continue
-                self._num_running += 1
-                exchange = ResponseExchange(self._responses, self._find_item, self._peer)
+                exchange = self._exchange(self._peer)
                 task = tasks.create_task(exchange.answer(message))
-                task.add_done_callback(self._count_down)
+                self._running[task] = exchange
+                task.add_done_callback(self._running.pop)
 
     async def send(self, messages: Iterable[bytes]) -> None:
         """Send these, in this order and with nothing between them; raises PeerLeft."""
@@ -103,11 +109,12 @@ class _Connection:
     async def _beat(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            await self.send([HEARTBEAT])
+            await self.send([self._heartbeat()])
 
     async def _refuse(self, message: str | bytes) -> None:
         error = LimitReached(f"At most {MAX_AT_ONCE} messages are answered at once.")
         await self.send([error_message(error, names_of(message))])
 
-    def _count_down(self, _: asyncio.Task[None]) -> None:
-        self._num_running -= 1
+    def _heartbeat(self) -> bytes:
+        queued = dict(ChainMap(*(dict(exchange.queued) for exchange in self._running.values())))
+        return orjson.dumps({**_HEARTBEAT, "queued": queued} if queued else _HEARTBEAT)

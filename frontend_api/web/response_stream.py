@@ -47,6 +47,7 @@ def log_fields(feed: Feed) -> dict[str, object]:
         "model": run.model,
         "response_id": feed.message.id,
         "response": run.status,
+        "queue_ms": run.queue_ms,
         "prompt_tokens": 0 if usage is None else usage.prompt_tokens,
         "completion_tokens": 0 if usage is None else usage.completion_tokens,
     }
@@ -62,7 +63,7 @@ async def _events(
             yield opening
         while (pieces := await feed.take(keepalive_s)) is not None:
             if not pieces:
-                yield sse.KEEPALIVE
+                yield sse.keepalive(feed.queue_position)
             for portion in batches(pieces):
                 if told := b"".join(events.told(portion)):
                     yield told

@@ -8,11 +8,9 @@ stored, and the same request sent again would be another turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from collections.abc import AsyncGenerator
+from typing import Final, Literal
 
-import orjson
-from pydantic import Field
 from quart import Blueprint, Response, request
 
 from frontend_api.domain.errors import (
@@ -22,23 +20,26 @@ from frontend_api.domain.errors import (
     NotFound,
     StoreLost,
 )
-from frontend_api.domain.messages import Item, Message
+from frontend_api.domain.messages import Message
 from frontend_api.service.responses import Responses
 from frontend_api.settings import ServerSettings
 from frontend_api.web import answer_types_responses as types
 from frontend_api.web.answer_types_events import StreamEvent
 from frontend_api.web.body import read_body
+from frontend_api.web.conversation_json import answer, items_page
 from frontend_api.web.documented import GENERATION, RouteDoc, documented
+from frontend_api.web.event_response import event_response
 from frontend_api.web.idempotency import open_feed
 from frontend_api.web.item_types import ItemList
-from frontend_api.web.items_json import MAX_ID_CHARS, EventNumber, item_json
+from frontend_api.web.items_json import EventNumber, item_json
 from frontend_api.web.owner import owner_of
 from frontend_api.web.query import Query, read_query
 from frontend_api.web.response_exchange import FindItem
 from frontend_api.web.response_json import response_json
 from frontend_api.web.response_stream import document, log_fields, response_stream
 from frontend_api.web.scope import record_of
-from frontend_api.web.wire_base import Unsupported
+from frontend_api.web.wire_base import Unsupported, Wire
+from frontend_api.web.wire_conversations import ItemsQuery
 from frontend_api.web.wire_responses import ResponseIn
 
 TAG: Final = "Responses"
@@ -62,15 +63,6 @@ class LookQuery(Query):
     starting_after: EventNumber | None = None
     include: Unsupported = None
     include_obfuscation: Literal["false"] | None = None
-
-
-class InputQuery(Query):
-    """Which items of the input; the latest come first unless `order` is `asc`."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    order: Literal["asc", "desc"] = "desc"
-    after: Annotated[str, Field(max_length=MAX_ID_CHARS)] | None = None
-    include: Unsupported = None
 
 
 _LOOK: Final = RouteDoc(
@@ -106,22 +98,23 @@ def response_routes(
     async def delete_response(response_id: str) -> Response:
         """Stop a response if it runs, and delete it; what follows it keeps its place."""
         await responses.delete(owner_of(request.scope), response_id)
-        return _json({"id": response_id, "object": "response", "deleted": True})
+        return answer({"id": response_id, "object": "response", "deleted": True})
 
     @blueprint.post("/v1/responses/<response_id>/cancel")
     @documented(RouteDoc(tag=TAG, answers={200: types.Response}, errors=_FINDING))
     async def cancel_response(response_id: str) -> Response:
         """Stop a response wherever it runs; one that has ended stays as it is."""
+        await read_body(Wire)
         message = await responses.cancel(owner_of(request.scope), response_id)
         return http.answer(message)
 
     @blueprint.get("/v1/responses/<response_id>/input_items")
-    @documented(RouteDoc(tag=TAG, query=InputQuery, answers={200: ItemList}, errors=_FINDING))
+    @documented(RouteDoc(tag=TAG, query=ItemsQuery, answers={200: ItemList}, errors=_FINDING))
     async def list_input_items(response_id: str) -> Response:
         """Return the items the model was given, those of earlier turns included."""
-        query = read_query(InputQuery)
+        query = read_query(ItemsQuery)
         items = await responses.input_of(owner_of(request.scope), response_id)
-        return _json(_page(items, query))
+        return answer(items_page([item_json(item_id, item) for item_id, item in items], query))
 
     return blueprint
 
@@ -147,6 +140,8 @@ class _Http:
         owner, record = owner_of(request.scope), record_of(request.scope)
         if query.stream:
             feed = record.own(await self._responses.follow(owner, response_id))
+            if request.method == "HEAD":
+                return event_response(_nothing())
             after = -1 if query.starting_after is None else query.starting_after
             return response_stream(feed, record, self._keepalive_s, after)
         if query.starting_after is not None:
@@ -158,26 +153,10 @@ class _Http:
 
     def answer(self, message: Message) -> Response:
         is_waiting = self._responses.is_waiting(message.owner, message.id)
-        return _json(response_json(message, is_saved=not is_waiting))
+        return answer(response_json(message, is_saved=not is_waiting))
 
 
-def _page(items: Sequence[tuple[str, Item]], query: InputQuery) -> dict[str, object]:
-    ordered = list(items) if query.order == "asc" else list(reversed(items))
-    first = 0
-    if query.after is not None:
-        ids = [item_id for item_id, _ in ordered]
-        if query.after not in ids:
-            raise NotFound(f"Item with id '{query.after}' not found.", param="after")
-        first = ids.index(query.after) + 1
-    shown = ordered[first : first + query.limit]
-    return {
-        "object": "list",
-        "data": [item_json(item_id, item) for item_id, item in shown],
-        "first_id": shown[0][0] if shown else "",
-        "last_id": shown[-1][0] if shown else "",
-        "has_more": len(ordered) > first + query.limit,
-    }
-
-
-def _json(body: object) -> Response:
-    return Response(orjson.dumps(body), mimetype="application/json")
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    """Yield nothing: a HEAD is answered with the headers of the stream alone."""
+    return
+    yield b""

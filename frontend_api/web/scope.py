@@ -31,7 +31,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _KEY: Final = "conch.request"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 # nginx's number for a client that left before it was answered.
-_CLIENT_LEFT: Final = 499
+CLIENT_LEFT: Final = 499
 _FIRST_ERROR: Final = 400
 _log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class RequestRecord:
         self.id = request_id
         self.route = "unknown"
         self.key_id: str | None = None
-        self.status = _CLIENT_LEFT
+        self.status = CLIENT_LEFT
         self.is_complete = False
         self.is_stalled = False
         # Whether the answer, though begun well, told of a failure.
@@ -98,7 +98,7 @@ class RequestRecord:
         """Whether an error was answered, with a status or inside a stream; leaving is none."""
         has_broken = self.generation is not None and self.generation.error is not None
         has_broken = has_broken or self.is_broken
-        return has_broken or (self.status >= _FIRST_ERROR and self.status != _CLIENT_LEFT)
+        return has_broken or (self.status >= _FIRST_ERROR and self.status != CLIENT_LEFT)
 
     @property
     def outcome(self) -> str:
@@ -117,7 +117,7 @@ def record_of(scope: Mapping[str, Any]) -> RequestRecord:
 
 
 class RequestScope:
-    """The middleware; WebSocket and lifespan traffic passes untouched."""
+    """The middleware; WebSockets are only counted, lifespan traffic passes untouched."""
 
     def __init__(self, app: AsgiApp, telemetry: Telemetry, write_timeout_s: float) -> None:
         """Wrap an ASGI application."""
@@ -127,6 +127,9 @@ class RequestScope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request from beginning to end."""
+        if scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -143,6 +146,13 @@ class RequestScope:
             sender.close()
             await record.aclose()
             self._report(record, scope)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._telemetry.socket_opened()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._telemetry.socket_closed()
 
     def _report(self, record: RequestRecord, scope: Scope) -> None:
         fields = record.log_fields()

@@ -18,7 +18,10 @@ from quart.utils import cancel_tasks, raise_task_exceptions
 # Beside the message being answered; each is at most as large as uvicorn lets it be.
 MAX_WAITING_MESSAGES: Final = 16
 WRITE_TIMEOUT_KEY: Final = "WEBSOCKET_WRITE_TIMEOUT"
+# Of the client, in a minute; 0: any number.
+MESSAGE_RATE_KEY: Final = "WEBSOCKET_MESSAGES_PER_MINUTE"
 POLICY_VIOLATION: Final = 1008
+_MINUTE_S: Final = 60
 # In the scope, where it is so: an async function that says whether the client may go on.
 RECHECK_KEY: Final = "conch.recheck"
 
@@ -31,6 +34,7 @@ class SocketConnection(ASGIWebsocketConnection):
         super().__init__(app, scope)
         self.queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING_MESSAGES)
         self._violation: str | None = None
+        self._pace = _Pace(app.config[MESSAGE_RATE_KEY])
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Serve one connection; ends when its handler has ended or the client has left."""
@@ -57,6 +61,9 @@ class SocketConnection(ASGIWebsocketConnection):
                 if not await self._may_go_on():
                     self._violation = "the API key is no longer valid as it was"
                     return
+                if not self._pace.allows():
+                    self._violation = "too many messages in a minute"
+                    return
                 try:
                     self.queue.put_nowait(event.get("text") or event.get("bytes") or "")
                 except asyncio.QueueFull:
@@ -78,3 +85,23 @@ class SocketConnection(ASGIWebsocketConnection):
             if transport is not None:
                 transport.abort()
             raise ConnectionAbortedError("the client reads nothing") from exc
+
+
+class _Pace:
+    """Lets so many through in a minute: as many at once, then as they would come evenly."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._room = float(per_minute)
+        self._looked_at = asyncio.get_running_loop().time()
+
+    def allows(self) -> bool:
+        if not self._per_minute:
+            return True
+        now = asyncio.get_running_loop().time()
+        gained = (now - self._looked_at) * self._per_minute / _MINUTE_S
+        self._room, self._looked_at = min(self._per_minute, self._room + gained), now
+        if self._room < 1:
+            return False
+        self._room -= 1
+        return True

@@ -184,6 +184,7 @@ def _log_fields(feed: Feed) -> dict[str, object]:
         "model": run.model,
         "response_id": feed.message.id,
         "generation": run.status,
+        "queue_ms": run.queue_ms,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
     }
@@ -195,7 +196,7 @@ async def _events(
     try:
         yield chat.opening()
         while (pieces := await feed.take(keepalive_s)) is not None:
-            yield chat.told(pieces) if pieces else sse.KEEPALIVE
+            yield chat.told(pieces) if pieces else sse.keepalive(feed.queue_position)
         yield chat.ending(_ended(feed))
     except ServiceError as error:
         record.is_broken = True

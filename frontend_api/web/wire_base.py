@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from frontend_api.domain.sessions import MAX_ID_CHARS
 from frontend_api.web.validation import not_supported, refused
 
 JsonTree = TypeVar("JsonTree")
 
 # orjson writes 254 levels, and a tool's schema is written inside others.
 _MAX_DEPTH: Final = 100
+# /v1/conversations/{id} of these is another route, or another path to any client.
+_NO_SESSION_IDS: Final = frozenset({"search", "import", ".", ".."})
 
 
 class Wire(BaseModel):
@@ -51,6 +54,24 @@ def _children(item: object) -> Iterable[object]:
 
 # Any JSON object that can be written again: encoders and validators have bounds of their own.
 JsonObject = Annotated[dict[str, object], AfterValidator(_check_depth)]
+
+
+def _check_address(session_id: str) -> str:
+    if session_id in _NO_SESSION_IDS:
+        raise refused(
+            f"Invalid '{{param}}': a session named '{session_id}' would have no address of its own."
+            " Choose another id.",
+            "invalid_value",
+        )
+    return session_id
+
+
+# What a client makes up for a session; nothing that an address could take for something else.
+SessionId = Annotated[
+    str,
+    Field(max_length=MAX_ID_CHARS, pattern=r"^[A-Za-z0-9._:@~+-]+$"),
+    AfterValidator(_check_address),
+]
 
 
 class TextPart(Wire):

@@ -14,10 +14,9 @@ import orjson
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from frontend_api.domain.generation import ChatPrompt, GenerationRequest, Guide
-from frontend_api.domain.sessions import MAX_ID_CHARS
 from frontend_api.web.validation import refused
 from frontend_api.web.wire import SamplingIn, TokenCount
-from frontend_api.web.wire_base import JsonObject, Unsupported
+from frontend_api.web.wire_base import JsonObject, SessionId, Unsupported
 from frontend_api.web.wire_formats import ResponseFormat
 from frontend_api.web.wire_messages import (
     MessageIn,
@@ -70,7 +69,6 @@ def _check_by_session(messages: Sequence[MessageIn], fields: ValidationInfo) -> 
 Turn = Annotated[
     list[MessageIn], Field(min_length=1, fail_fast=True), AfterValidator(_check_by_session)
 ]
-SessionId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:@+-]{{1,{MAX_ID_CHARS}}}$")]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from frontend_api.domain.keys import DEFAULT_SCOPES, MAX_NAME_CHARS, OWNER, Scope
-from frontend_api.service.keys import DEFAULT_OVERLAP_S, MAX_OVERLAP_S, KeyOrder
+from frontend_api.domain.keys import (
+    DEFAULT_SCOPES,
+    MAX_LIMIT,
+    MAX_NAME_CHARS,
+    MAX_WEIGHT,
+    OWNER,
+    KeyLimits,
+    Scope,
+)
+from frontend_api.service.keys import DEFAULT_OVERLAP_S, MAX_OVERLAP_S, KeyOrder, LimitChanges
 from frontend_api.web.chatgpt import LAST_MOMENT
 from frontend_api.web.query import Query
 from frontend_api.web.validation import refused
-from frontend_api.web.wire_base import Unsupported, Wire
+from frontend_api.web.wire_base import Wire
 
+_LIMITS: Final = set(KeyLimits.__dataclass_fields__)
 _MAX_MODELS: Final = 100
 _MODEL: Final = StringConstraints(min_length=1, max_length=200)
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None
 
 
 def _check_printable(value: str) -> str:
@@ -24,7 +34,34 @@ def _check_printable(value: str) -> str:
     return value
 
 
-class KeyIn(Wire):
+class LimitsIn(Wire):
+    """What a key may use; what is not given stays, null takes its own limit away."""
+
+    requests_per_minute: Limit = Field(
+        default=None, description="Generations in any sixty seconds; unless given, the server's."
+    )
+    tokens_per_minute: Limit = Field(
+        default=None, description="Tokens of prompts and answers; unless given, the server's limit."
+    )
+    tokens_per_day: Limit = Field(
+        default=None, description="The same for a day (UTC); unless given, the server's limit."
+    )
+    parallel_requests: Limit = Field(
+        default=None, description="Generations at a time; unless given, the server's limit."
+    )
+    priority_weight: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_WEIGHT,
+        description="Its part of a busy model, beside those of other keys.",
+    )
+
+    def to_changes(self) -> LimitChanges:
+        """Return what is given."""
+        return cast(LimitChanges, self.model_dump(include=_LIMITS & self.model_fields_set))
+
+
+class KeyIn(LimitsIn):
     """A key to be made."""
 
     name: Annotated[str, AfterValidator(_check_printable)] = Field(
@@ -48,12 +85,6 @@ class KeyIn(Wire):
         le=LAST_MOMENT,
         description="Seconds since 1970; unless given, never.",
     )
-    # Limits are not enforced yet: a key that seems to have one would be worse than none.
-    requests_per_minute: Unsupported = None
-    tokens_per_minute: Unsupported = None
-    tokens_per_day: Unsupported = None
-    parallel_requests: Unsupported = None
-    priority_weight: Unsupported = None
 
     def to_order(self) -> KeyOrder:
         """Return what is asked for."""
@@ -63,6 +94,7 @@ class KeyIn(Wire):
             scopes=tuple(dict.fromkeys(self.scopes)),
             models=None if self.models is None else tuple(dict.fromkeys(self.models)),
             expires_at=self.expires_at,
+            limits=KeyLimits(**self.to_changes()),
         )
 
 

@@ -78,7 +78,7 @@ class ReasoningConfig(Wire):
 
     effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
-    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Unsupported = None
     context: Unsupported = None
     mode: Unsupported = None
 

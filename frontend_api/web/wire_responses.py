@@ -63,6 +63,8 @@ _REPEATED: Final = (
     "top_p",
     "user",
 )
+# Kept with the others, but no field of OpenAI's response: the tree of a conversation tells them.
+_KEPT: Final = ("top_k", "min_p", "repetition_penalty", "seed", "stop")
 _NAMES: Final = {
     "prompt": "input",
     "max_tokens": "max_output_tokens",
@@ -289,10 +291,10 @@ class ResponseIn(SamplerIn):
         )
 
     def _echoed(self) -> Mapping[str, object]:
-        """Return the fields that the response repeats."""
+        """Return the fields that the response repeats, or the tree of its conversation tells."""
         asked = None if self.text is None else self.text.format
         choice = self.tool_choice or "auto"
-        plain = {name: getattr(self, name) for name in _REPEATED}
+        plain = {name: getattr(self, name) for name in (*_REPEATED, *_KEPT)}
         said = {name: value for name, value in plain.items() if value is not None}
         if self.reasoning is not None:
             said["reasoning"] = {"effort": self.reasoning.effort, "summary": self.reasoning.summary}

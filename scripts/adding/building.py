@@ -34,8 +34,8 @@ def prepared() -> Path:
         raise AddingError(str(error)) from error
     if not any(BUILD_ENVIRONMENT.glob("lib/python*/site-packages/torch")):
         raise AddingError(
-            "Compiling needs PyTorch, whose CPU build is installed by hand (CONTRIBUTING.md"
-            " shows the command); then run this command again."
+            "Compiling needs PyTorch: .venv-build/bin/pip install torch==2.13.0 (CONTRIBUTING.md"
+            " names a smaller build), then this command again."
         )
     return python
 

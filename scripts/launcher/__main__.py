@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 
-from scripts.launcher import options
+from scripts.launcher import options, webapp
 from scripts.launcher.errors import LaunchError
 from scripts.launcher.launcher import launch
 from scripts.launcher.plan import make_plan
@@ -14,7 +14,10 @@ from scripts.launcher.plan import make_plan
 def main(argv: list[str]) -> int:
     """Serve until stopped; the exit status."""
     try:
-        plan = make_plan(options.parse(argv), os.environ)
+        chosen = options.parse(argv)
+        plan = make_plan(chosen, os.environ)
+        if not chosen.no_build:
+            webapp.build(_say)
         asyncio.run(launch(plan, os.environ, _say))
     except LaunchError as exc:
         print(exc, file=sys.stderr)

@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: "list[str]") -> argparse.Namespace:
-    """Return host, port, workers, model (list), repository, config and triton_url.
+    """Return host, port, workers, model (list), repository, config, triton_url and no_build.
 
     What was not given is None: the configuration decides then. A wrong argument ends the
     process with one sentence and exit code 2.
@@ -38,6 +38,7 @@ def parse(argv: "list[str]") -> argparse.Namespace:
     add("--repository", type=_folder, metavar="DIR", help="where the models are")
     add("--config", type=_file, metavar="FILE", help="settings (see config.example.toml)")
     add("--triton-url", type=_address, metavar="HOST:PORT", help="use this Triton, start none")
+    add("--no-build", action="store_const", const=True, help="serve the web chat as it is")
     return parser.parse_args(argv)
 
 

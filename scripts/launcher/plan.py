@@ -18,7 +18,8 @@ class Plan:
     """Everything the launcher needs to know.
 
     triton_url: a Triton to use instead of our own; served_elsewhere: which of its models (all
-    if empty). models, repository: what our own loads, and from where.
+    if empty). models, repository: what our own loads at its start, and from where; the rest of
+    the repository is loaded when it is asked for.
     """
 
     host: str
@@ -37,14 +38,16 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     settings = _load(options, environ)
     server, triton = settings.server, settings.triton
     is_elsewhere = "url" in triton.model_fields_set
-    named = tuple(options.model or settings.models.served)
+    models = settings.models
+    named = tuple(options.model or models.served)
+    first = options.model or models.warm or models.served
     plan = Plan(
         host=server.host,
         port=server.port if options.port != 0 else 0,
         workers=server.workers,
         drain_s=server.drain_timeout_s,
         config=options.config.resolve() if options.config else None,
-        models=named or DEFAULT_MODELS,
+        models=tuple(first) or DEFAULT_MODELS,
         repository=(options.repository or DEFAULT_REPOSITORY).resolve(),
         triton_url=triton.url if is_elsewhere else None,
         served_elsewhere=named if is_elsewhere else (),

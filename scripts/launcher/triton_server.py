@@ -54,6 +54,8 @@ class TritonServer:
             "allow-gpu-metrics": "false",
             "log-info": "false",
             "exit-timeout-secs": EXIT_TIMEOUT_S,
+            # Of several models those that load are served, and the others listed with a reason.
+            "exit-on-error": str(len(self.models) <= 1).lower(),
             "backend-config": f"python,shm-region-prefix-name={self.shared_memory_prefix}",
         }
         loads = [f"--load-model={name}" for name in self.models]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.engine_runs import PATIENCE_S, PROMPT, finish, params, start
+from tests.tensorrt_llm_machine import checkpoint_folder, engine_folder, machine
 from triton_backend.llm.engines import open_engine
 from triton_backend.llm.engines.protocol import Engine
 from triton_backend.llm.engines.simulated import write_model_folder
@@ -24,14 +25,22 @@ def simulated_folder(repository: Path) -> Path:
     )
 
 
-@pytest.fixture(scope="module", params=["simulated", "openvino"])
+FOLDERS: dict[str, Callable[[Path], Path]] = {
+    "simulated": simulated_folder,
+    "openvino": lambda _: DEMO,
+    "tensorrt_llm, compiled": engine_folder,
+    "tensorrt_llm, checkpoint": checkpoint_folder,
+}
+
+
+@pytest.fixture(scope="module", params=FOLDERS)
 def open_new(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> OpenEngine:
-    folder = DEMO
-    if request.param == "simulated":
-        folder = simulated_folder(tmp_path_factory.mktemp("repository"))
-    return lambda: open_engine(folder, read_manifest(folder))
+) -> Iterator[OpenEngine]:
+    folder = FOLDERS[request.param](tmp_path_factory.mktemp("repository"))
+    version = "1.3.0" if "checkpoint" in request.param else "1.2.1"
+    with machine(tmp_path_factory.mktemp("machine"), version=version):
+        yield lambda: open_engine(folder, read_manifest(folder))
 
 
 @pytest.fixture(scope="module")

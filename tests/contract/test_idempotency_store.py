@@ -28,7 +28,7 @@ async def test_taken_key_tells_who_took_it_and_when(store: Store) -> None:
 async def test_kept_answer_comes_back_byte_for_byte(store: Store) -> None:
     await store.claim(CLAIM)
 
-    await store.keep(ALICE, "key-1", ANSWER)
+    await store.keep(ALICE, "key-1", NOW, ANSWER)
 
     assert await store.claim(CLAIM) == IdempotencyRecord("f1", NOW, ANSWER)
 
@@ -36,23 +36,34 @@ async def test_kept_answer_comes_back_byte_for_byte(store: Store) -> None:
 async def test_released_key_is_new(store: Store) -> None:
     await store.claim(CLAIM)
 
-    await store.release(ALICE, "key-1")
+    await store.release(ALICE, "key-1", NOW)
 
     assert await store.claim(CLAIM) is None
 
 
 async def test_key_with_an_answer_is_not_released(store: Store) -> None:
     await store.claim(CLAIM)
-    await store.keep(ALICE, "key-1", ANSWER)
+    await store.keep(ALICE, "key-1", NOW, ANSWER)
 
-    await store.release(ALICE, "key-1")
+    await store.release(ALICE, "key-1", NOW)
 
     assert await store.claim(CLAIM) == IdempotencyRecord("f1", NOW, ANSWER)
 
 
+async def test_who_held_a_key_before_neither_releases_nor_answers_it(store: Store) -> None:
+    await store.claim(CLAIM)
+    await store.release(ALICE, "key-1", NOW)
+    await store.claim(replace(CLAIM, claimed_at=NOW + 1))
+
+    await store.release(ALICE, "key-1", NOW)
+    await store.keep(ALICE, "key-1", NOW, ANSWER)
+
+    assert await store.claim(CLAIM) == IdempotencyRecord("f1", NOW + 1, None)
+
+
 async def test_key_is_new_again_when_it_has_expired(store: Store) -> None:
     await store.claim(CLAIM)
-    await store.keep(ALICE, "key-1", ANSWER)
+    await store.keep(ALICE, "key-1", NOW, ANSWER)
     later = replace(CLAIM, fingerprint="f2", claimed_at=NOW + 100, expires_at=NOW + 200)
 
     assert await store.claim(later) is None
@@ -60,7 +71,7 @@ async def test_key_is_new_again_when_it_has_expired(store: Store) -> None:
 
 
 async def test_answer_to_an_unknown_key_is_not_kept(store: Store) -> None:
-    await store.keep(ALICE, "key-1", ANSWER)
+    await store.keep(ALICE, "key-1", NOW, ANSWER)
 
     assert await store.claim(CLAIM) is None
 

@@ -278,3 +278,29 @@ async def test_address_that_is_none_is_refused_without_quoting_it() -> None:
 
     assert "mongodb_uri" in str(refused.value)
     assert "ss@word" not in str(refused.value)
+
+
+class FaultyLink(MongoLink):
+    """Has a fault of its own once, after it was opened."""
+
+    num_looks = 0
+
+    async def _ask(self) -> None:
+        self.num_looks += 1
+        if self.num_looks == 2:
+            raise ValueError("a fault")
+        await super()._ask()
+
+
+async def test_a_fault_does_not_end_the_watch_over_the_database(breakable: Mongod) -> None:
+    address = MongoAddress(uri=breakable.uri, database=breakable.new_database())
+    link = FaultyLink(address)
+    with capture_logs() as logs:
+        async with link.running(), asyncio.timeout(PATIENCE_S):
+            while link.num_looks < 4:  # noqa: ASYNC110 - the watch tells nobody that it has looked
+                await asyncio.sleep(0.05)
+    gc.collect()
+
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == [
+        "mongodb_watch_fault"
+    ]

@@ -179,6 +179,22 @@ async def test_change_can_set_false_and_empty_values(store: Store) -> None:
     assert changed == a_session(updated_at=NOW + 1, expires_at=NOW + 9)
 
 
+async def test_change_leaves_a_session_that_was_named_meanwhile(store: Store) -> None:
+    mine = a_session(title="mine", title_source="user")
+    await store.create_session(mine, 0)
+    ours = SessionChanges(
+        title="ours", title_source="model", is_pinned=True, seen_title_source="words"
+    )
+
+    assert await store.change_session(ALICE, "conv_1", ours) is None
+
+    assert await store.session(ALICE, "conv_1", NOW) == mine
+    seen = replace(ours, seen_title_source="user")
+    assert await store.change_session(ALICE, "conv_1", seen) == replace(
+        mine, title="ours", title_source="model", is_pinned=True
+    )
+
+
 async def test_change_of_nothing_returns_the_session(store: Store) -> None:
     await store.create_session(a_session(title="old"), 0)
 

@@ -80,8 +80,8 @@ async def test_idempotency_keys_are_each_owners_own(store: Store) -> None:
     )
     await store.claim(claim)
 
-    await store.keep(MALLORY, "k", KeptAnswer(200, "text/plain", b"theirs"))
-    await store.release(MALLORY, "k")
+    await store.keep(MALLORY, "k", NOW, KeptAnswer(200, "text/plain", b"theirs"))
+    await store.release(MALLORY, "k", NOW)
 
     known = await store.claim(claim)
     assert known is not None

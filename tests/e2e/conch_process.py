@@ -87,12 +87,16 @@ class Conch:
         """Where Triton's gRPC is."""
         return self.wait_for_line(r"gRPC ([\d.:]+)")[1]
 
+    @property
+    def metrics_url(self) -> str:
+        """Where Triton's metrics are."""
+        return self.wait_for_line(r"(http://\S+/metrics)")[1]
+
     def gauge(self, name: str, model: str) -> float:
         """Return one of the engine's figures, as Triton's metrics have it."""
-        metrics = self.wait_for_line(r"(http://\S+/metrics)")[1]
-        text = httpx.get(metrics, timeout=LIMIT_S).text
+        text = httpx.get(self.metrics_url, timeout=LIMIT_S).text
         found = re.search(rf'^{name}{{model="{model}",version="1"}} (\S+)$', text, re.M)
-        assert found, f"{name} of {model} is not in {metrics}"
+        assert found, f"{name} of {model} is not in {self.metrics_url}"
         return float(found[1])
 
     def processes(self) -> list[psutil.Process]:
@@ -153,8 +157,8 @@ class Conch:
 
 
 def launcher_command(arguments: Sequence[str]) -> list[str]:
-    """Return what scripts/serve becomes after its installation."""
-    return [sys.executable, "-P", "-m", "scripts.launcher", *arguments]
+    """Return what scripts/serve becomes after its installation; of the web chat as it is."""
+    return [sys.executable, "-P", "-m", "scripts.launcher", "--no-build", *arguments]
 
 
 def environment(**changes: str) -> dict[str, str]:

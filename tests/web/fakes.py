@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from frontend_api.domain.errors import ModelNotFound, ModelNotReady, ServiceError
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
-from frontend_api.domain.model import OPTIONAL_FEATURES, ServedModel
+from frontend_api.domain.model import OPTIONAL_FEATURES, ModelState, ServedModel
 from frontend_api.ports import Readiness
+from frontend_api.service.model_loading import ModelLoading
+from frontend_api.service.served_models import ServedModels
+from frontend_api.settings import ModelSettings
 
 EVERYTHING = frozenset(
     {*OPTIONAL_FEATURES, "n", "log_probs", "json", "json_schema", "regex", "ebnf_grammar"}
@@ -37,10 +41,14 @@ class FakeCatalogue:
     def listed(self) -> Sequence[ServedModel]:
         return [self.models[name] for name in sorted(self.models)]
 
-    def get(self, name: str) -> ServedModel:
+    def find(self, name: str) -> ServedModel:
         model = self.models.get(name)
         if model is None:
             raise ModelNotFound(f"The model `{name}` does not exist.")
+        return model
+
+    def get(self, name: str) -> ServedModel:
+        model = self.find(name)
         if not model.is_ready:
             raise ModelNotReady(f"The model `{name}` is not ready: {model.reason}.")
         return model
@@ -48,6 +56,44 @@ class FakeCatalogue:
     def readiness(self) -> Readiness:
         num_ready = sum(model.is_ready for model in self.models.values())
         return Readiness(num_ready > 0, num_ready, "" if num_ready else "no model is ready")
+
+
+class FakeControl:
+    """Loads and unloads the models of a FakeCatalogue, each when `may_go_on` is set."""
+
+    def __init__(self, catalogue: FakeCatalogue) -> None:
+        self.catalogue = catalogue
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.unloaded = asyncio.Event()
+        self.calls: list[tuple[str, str]] = []
+        self.failure: ServiceError | None = None
+        self._alone = asyncio.Lock()
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        return self._alone
+
+    async def load(self, name: str) -> None:
+        self.calls.append(("load", name))
+        await self.may_go_on.wait()
+        if self.failure is not None:
+            raise self.failure
+        self._set(name, "ready")
+
+    async def unload(self, name: str) -> None:
+        self.calls.append(("unload", name))
+        self._set(name, "unloaded")
+        self.unloaded.set()
+
+    def _set(self, name: str, state: ModelState) -> None:
+        self.catalogue.models[name] = replace(self.catalogue.models[name], state=state)
+
+
+def all_models(catalogue: FakeCatalogue) -> ServedModels:
+    """The models of a catalogue, by their own names, for use cases that need no more."""
+    control = FakeControl(catalogue)
+    loading = ModelLoading(catalogue, control, ModelSettings(), FixedClock())
+    return ServedModels(catalogue, loading, {})
 
 
 class FakeGenerator:
@@ -89,13 +135,16 @@ class FakeGenerator:
 
 
 class FixedClock:
-    """The same moment for ever."""
+    """The same moment, until a test sets another one."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
 
     def now(self) -> float:
         return 1_700_000_000.5
 
     def monotonic(self) -> float:
-        return 100.0
+        return self.seconds
 
 
 def words(*texts: str, reason: str = "stop", index: int = 0) -> list[Step]:

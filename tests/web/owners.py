@@ -42,7 +42,7 @@ async def owned_clients(
         clients = [
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(cast(Any, app)),
-                base_url="http://conch",
+                base_url="http://localhost",
                 headers={_HEADER.decode(): name},
             )
             for name in names

@@ -12,17 +12,19 @@ from typing import Any
 
 import httpx
 import uvicorn
+from quart import Quart
 from quart.typing import TestClientProtocol
 
 from frontend_api.adapters.sqlite import memory_store
 from frontend_api.app import create_app
+from frontend_api.http_protocol import HttpConfig
 from frontend_api.ports import Store
 from frontend_api.service.generations import Generations
 from frontend_api.settings import Settings, load_settings
 from frontend_api.telemetry import Telemetry
-from frontend_api.wiring import Wiring
+from frontend_api.wiring import Wiring, rules_of
 from tests.web.fake_tokenizer import FakeTokenizer
-from tests.web.fakes import FakeCatalogue, FakeGenerator, FixedClock
+from tests.web.fakes import FakeCatalogue, FakeControl, FakeGenerator, FixedClock
 
 Json = dict[str, Any]
 
@@ -38,12 +40,15 @@ def wired(
     tokenizing: FakeTokenizer | None = None,
     store: Store | None = None,
 ) -> Wiring:
+    catalogue = catalogue or FakeCatalogue()
     return Wiring(
         settings=chosen or settings(),
-        catalogue=catalogue or FakeCatalogue(),
+        catalogue=catalogue,
         generator=generator,
+        control=FakeControl(catalogue),
         tokenizing=tokenizing or FakeTokenizer(),
         store=store or memory_store(),
+        rules=rules_of((chosen or settings()).security),
         telemetry=Telemetry(),
         clock=FixedClock(),
     )
@@ -82,13 +87,22 @@ async def served(
     catalogue: FakeCatalogue | None = None,
 ) -> AsyncIterator[Served]:
     """Run uvicorn on a free port of loopback, in this loop."""
-    app = create_app(wired(generator, catalogue, chosen, store=store))
-    config = uvicorn.Config(
+    async with serving(create_app(wired(generator, catalogue, chosen, store=store)), drain_s) as it:
+        yield it
+
+
+@asynccontextmanager
+async def serving(
+    app: Quart, drain_s: float = 5, head_timeout_s: float = 10
+) -> AsyncIterator[Served]:
+    """Run any application so."""
+    config = HttpConfig(
         app,
+        head_timeout_s=head_timeout_s,
         lifespan="on",
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=drain_s,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=drain_s,
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -65,8 +65,8 @@ async def test_a_client_that_reads_nothing_is_cut_off() -> None:
         with socket.create_connection(("127.0.0.1", server.port)) as stalled:
             body = b'{"model":"demo","stream":true,"messages":[{"role":"user","content":"hi"}]}'
             stalled.sendall(
-                b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s"
-                % (len(body), body)
+                b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
+                b"content-length: %d\r\n\r\n%s" % (len(body), body)
             )
 
             await asyncio.wait_for(generator.closed.wait(), PATIENCE_S)

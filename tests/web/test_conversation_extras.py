@@ -112,6 +112,21 @@ async def test_the_tree_has_all_branches_and_the_head_chooses_the_one_in_view() 
     assert tree["head"] == tree["data"][2]["id"]
 
 
+async def test_the_tree_tells_of_an_answer_what_its_response_tells() -> None:
+    async with alone() as client:
+        session_id = await made(client, "a")
+        asked = {"metadata": {"k": "v"}, "seed": 7, "stop": ["x"], "temperature": 0.5}
+        body = {"model": "demo", "input": "b", "conversation": session_id, **asked}
+        response = await post(client, "/v1/responses", body)
+        said, _, answer = (await get(client, f"{ALL}/{session_id}/tree"))["data"]
+
+    told = ("status", "usage", "error", "incomplete_details", "completed_at")
+    assert {name: answer[name] for name in told} == {name: response[name] for name in told}
+    assert answer["usage"]["output_tokens"] > 0
+    assert answer["settings"].items() >= asked.items()
+    assert (said["usage"], said["error"], said["settings"]) == (None, None, {})
+
+
 async def test_a_head_that_has_moved_meanwhile_is_a_conflict() -> None:
     async with alone() as client:
         session_id = await made(client, "a", "b")
@@ -178,6 +193,7 @@ class MovableClock(FixedClock):
     """A clock that is put forward by hand."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.passed_s = 0.0
 
     def now(self) -> float:

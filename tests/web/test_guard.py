@@ -19,7 +19,8 @@ NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header"
     " using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
 )
-PUBLIC = {"/health", "/readiness", "/openapi.json", "/docs", "/docs/<name>"}
+WEB_CHAT = {"/", "/c/<conversation_id>", "/usage", "/assets/<path:name>"}
+PUBLIC = {"/health", "/readiness", "/openapi.json", "/docs", "/docs/<name>", *WEB_CHAT}
 Request = tuple[str, str]
 
 
@@ -272,9 +273,8 @@ async def _drained(stream: object) -> None:
     [
         ("127.0.0.1", {"host": "localhost:8000"}, 200),
         ("::1", {"host": "[::1]:8000"}, 200),
-        ("127.0.0.1", {"host": "evil.example"}, 403),
-        ("127.0.0.1", {"host": "localhost", "origin": "http://evil.example"}, 403),
         ("0.0.0.0", {"host": "localhost"}, 403),
+        ("0.0.0.0", {"host": "192.168.1.2:8000"}, 403),
     ],
 )
 async def test_without_keys_only_this_machine_may_make_some(
@@ -294,7 +294,7 @@ async def test_metrics_are_open_while_there_are_no_keys() -> None:
         assert (await client.get("/metrics")).status_code == 200
 
 
-async def test_with_keys_the_settings_of_allowed_origins_change_nothing_for_http() -> None:
+async def test_with_keys_a_foreign_page_s_program_is_let_in_by_its_key() -> None:
     chosen = with_keys(security={"allowed_origins": ["https://chat.example.com"]})
     async with keyed_app(chosen) as (_, client):
         foreign = {**bearer(KEYS["all"]), "origin": "https://evil.example"}

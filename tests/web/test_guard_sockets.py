@@ -205,3 +205,18 @@ async def test_an_open_socket_takes_no_message_once_its_key_is_revoked() -> None
             assert await close_code_of(connection) == 1008
 
     assert len(generator.requests) == 1
+
+
+@pytest.mark.parametrize("path", [ORIGINAL, OURS])
+async def test_a_socket_that_floods_is_ended(path: str) -> None:
+    chosen = with_keys(limits={"websocket_messages_per_minute": 5})
+    async with listening(chosen) as running:
+        async with socket(running, path, bearer(KEYS["chat"])) as connection:
+            with suppress(ConnectionClosed):
+                for _ in range(20):
+                    await connection.send("{}")
+            code = await close_code_of(connection)
+        after = await running.client.get("/health")
+
+    assert code == 1008
+    assert after.status_code == 200

@@ -8,7 +8,7 @@ from quart import Quart
 
 from tests.web.description import Description
 from tests.web.keyed import KEYS, bearer, keyed_app
-from tests.web.running import Json
+from tests.web.running import Json, ask
 
 ADMIN = bearer(KEYS["admin"])
 
@@ -61,6 +61,73 @@ async def test_a_key_without_an_owner_has_sessions_of_its_own(client: httpx.Asyn
     assert (await client.get(url, headers=bearer(one["key"]))).status_code == 200
     assert (await client.get(url, headers=bearer(other["key"]))).status_code == 404
     assert one["owner"] == one["id"]
+
+
+async def test_an_overlap_in_the_body_is_refused_rather_than_ignored(
+    client: httpx.AsyncClient,
+) -> None:
+    key = await made(client)
+
+    answer = await client.post(f"/admin/keys/{key['id']}/rotate", json={"overlap_seconds": 0})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "overlap_seconds")
+    assert await status_with(client, key["key"]) == 200
+
+
+async def test_a_key_with_limits_is_held_to_them(client: httpx.AsyncClient) -> None:
+    limits = {
+        "requests_per_minute": 1,
+        "tokens_per_minute": 1000,
+        "tokens_per_day": 2000,
+        "parallel_requests": 3,
+        "priority_weight": 4,
+    }
+    key = await made(client, **limits)
+
+    body = ask(max_tokens=5)
+    answers = [
+        await client.post("/v1/chat/completions", json=body, headers=bearer(key["key"]))
+        for _ in range(2)
+    ]
+
+    assert key["limits"] == limits
+    assert [answer.status_code for answer in answers] == [200, 429]
+
+
+async def test_changed_limits_count_at_once_and_the_others_stay(client: httpx.AsyncClient) -> None:
+    key = await made(client, requests_per_minute=1, parallel_requests=3)
+    headers, one = bearer(key["key"]), f"/admin/keys/{key['id']}"
+
+    async def asked() -> int:
+        answer = await client.post("/v1/chat/completions", json=ask(), headers=headers)
+        return answer.status_code
+
+    before = [await asked(), await asked()]
+    more = await client.post(one, json={"requests_per_minute": 3})
+    after = [await asked(), await asked(), await asked()]
+    none = await client.post(one, json={"requests_per_minute": None})
+    free = await asked()
+
+    assert (before, after, free) == ([200, 429], [200, 200, 429], 200)
+    assert (more.json()["limits"]["requests_per_minute"], more.json()["state"]) == (3, "active")
+    assert none.json()["limits"] == {**key["limits"], "requests_per_minute": None}
+
+
+@pytest.mark.parametrize(
+    ("key_id", "body", "status"),
+    [
+        ("0123456789ab", {"requests_per_minute": 1}, 404),
+        ("config:all", {"requests_per_minute": 1}, 409),
+        ("config:all", {"priority_weight": None}, 400),
+        ("config:all", {"name": "x"}, 400),
+    ],
+)
+async def test_limits_that_cannot_be_changed_are_refused(
+    client: httpx.AsyncClient, key_id: str, body: Json, status: int
+) -> None:
+    refused = await client.post(f"/admin/keys/{key_id}", json=body)
+
+    assert refused.status_code == status
 
 
 async def test_a_rotated_key_has_two_secrets_during_the_overlap(client: httpx.AsyncClient) -> None:
@@ -138,9 +205,9 @@ async def test_the_list_comes_in_pages(client: httpx.AsyncClient) -> None:
         ({"name": "x", "expires_at": 1}, "expires_at", None),
         # Milliseconds: no date, so the key could not be listed.
         ({"name": "x", "expires_at": 1_795_357_756_000}, "expires_at", "integer_above_max_value"),
-        ({"name": "x", "requests_per_minute": 5}, "requests_per_minute", "unsupported_parameter"),
-        ({"name": "x", "tokens_per_day": 5}, "tokens_per_day", "unsupported_parameter"),
-        ({"name": "x", "priority_weight": 5}, "priority_weight", "unsupported_parameter"),
+        ({"name": "x", "requests_per_minute": 0}, "requests_per_minute", None),
+        ({"name": "x", "tokens_per_day": 10**13}, "tokens_per_day", "integer_above_max_value"),
+        ({"name": "x", "priority_weight": 1001}, "priority_weight", "integer_above_max_value"),
         ({"name": "x", "colour": "red"}, "colour", "unknown_parameter"),
     ],
 )
@@ -184,6 +251,7 @@ async def test_answers_are_as_documented(both: tuple[Quart, httpx.AsyncClient]) 
         ("post", "/admin/keys"): key,
         ("get", "/admin/keys"): await client.get("/admin/keys"),
         ("get", "/admin/keys/{key_id}"): await client.get(one),
+        ("post", "/admin/keys/{key_id}"): await client.post(one, json={"tokens_per_day": 5}),
         ("post", "/admin/keys/{key_id}/rotate"): await client.post(f"{one}/rotate"),
         ("delete", "/admin/keys/{key_id}"): await client.delete(one),
     }

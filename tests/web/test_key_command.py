@@ -58,6 +58,28 @@ def test_a_key_can_be_bound_in_scope_models_and_time(
     assert "expires: 20" in described
 
 
+def test_a_key_gets_the_limits_it_is_given(environ: dict[str, str], capsys: Captured) -> None:
+    options = ("--requests-per-minute", "20", "--tokens-per-day", "5000", "--priority-weight", "3")
+    assert keys(environ, "create", "--name", "x", *options) == 0
+    key_id = capsys.readouterr().out.split("_")[1]
+    assert keys(environ, "describe", key_id) == 0
+
+    described = capsys.readouterr().out
+    assert "limits: requests_per_minute=20,tokens_per_day=5000,priority_weight=3\n" in described
+
+
+def test_the_limits_of_a_key_are_changed(environ: dict[str, str], capsys: Captured) -> None:
+    keys(environ, "create", "--name", "x", "--requests-per-minute", "20", "--tokens-per-day", "9")
+    key_id = capsys.readouterr().out.split("_")[1]
+
+    options = ("--requests-per-minute", "none", "--priority-weight", "2")
+    assert keys(environ, "limit", key_id, *options) == 0
+
+    assert capsys.readouterr() == (
+        *("", f"Key 'x' ({key_id}) has tokens_per_day=9,priority_weight=2.\n"),
+    )
+
+
 def test_a_key_is_rotated_and_revoked(environ: dict[str, str], capsys: Captured) -> None:
     keys(environ, "create", "--name", "x")
     first = capsys.readouterr().out
@@ -84,9 +106,9 @@ def test_a_key_is_rotated_and_revoked(environ: dict[str, str], capsys: Captured)
             "sessions, admin, metrics.\n",
         ),
         (
-            ("create", "--name", "x", "--requests-per-minute", "3"),
-            "frontend_api keys create: argument --requests-per-minute: limits of keys are not "
-            "enforced yet, so none is taken.\n",
+            ("create", "--name", "x", "--requests-per-minute", "0"),
+            "frontend_api keys create: argument --requests-per-minute: '0' is no whole number "
+            "from 1 to 1000000000000.\n",
         ),
         (
             ("rotate", "x", "--overlap-seconds", "long"),
@@ -132,7 +154,7 @@ def test_a_lost_database_is_told_on_standard_error_only(capsys: Captured) -> Non
 
 
 def test_every_help_shows_a_working_example(capsys: Captured) -> None:
-    for action in ([], ["create"], ["list"], ["describe"], ["rotate"], ["revoke"]):
+    for action in ([], ["create"], ["list"], ["describe"], ["limit"], ["rotate"], ["revoke"]):
         with pytest.raises(SystemExit) as ended:
             main(["keys", *action, "--help"], {})
         assert ended.value.code == 0

@@ -16,7 +16,7 @@ import structlog
 from frontend_api.adapters.sqlite import SqliteStore
 from frontend_api.app import create_app
 from frontend_api.domain.keys import hash_of
-from frontend_api.telemetry import configure_logging, redacting
+from frontend_api.logs import configure_logging, redacting
 from frontend_api.web.openapi import methods_of
 from tests.web.fakes import FakeGenerator, words
 from tests.web.keyed import KEYS, TINY, bearer, keyed_app, with_keys
@@ -86,6 +86,10 @@ async def test_the_database_has_no_key_and_the_hash_only_where_keys_are(tmp_path
         headers = {**bearer(key), "idempotency-key": "once"}
         await client.post("/v1/responses", json={"model": "demo", "input": "x"}, headers=headers)
         await client.post("/v1/chat/completions", json=ask(session="s"), headers=headers)
+        for sent in (key, KEYS["chat"]):
+            named = {**admin, "x-request-id": sent}
+            await client.get(f"/admin/keys/{sent}", headers=named)
+            await client.get("/v1/models", headers={**bearer(f"{sent}0"), "x-request-id": sent})
 
     with closing(sqlite3.connect(path)) as db:
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]

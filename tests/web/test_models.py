@@ -35,6 +35,9 @@ async def test_a_model_says_what_it_is() -> None:
         capabilities=frozenset({"seed", "n"}),
         tool_format="hermes",
         reasoning_format="think",
+        max_sequences=8,
+        load_s=1.5,
+        memory_bytes=1_000_000,
     )
 
     _, answer = await get("/v1/models/demo", model)
@@ -53,6 +56,10 @@ async def test_a_model_says_what_it_is() -> None:
             "capabilities": ["n", "seed"],
             "tool_format": "hermes",
             "reasoning_format": "think",
+            "alias_of": None,
+            "max_sequences": 8,
+            "load_seconds": 1.5,
+            "memory_bytes": 1_000_000,
         },
     }
 
@@ -105,6 +112,31 @@ async def test_a_report_of_triton_with_a_path_is_not_shown() -> None:
         assert states(triton.catalogue)["other"] == ("failed", "it failed to load")
 
 
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        (
+            "Internal: TritonModelException: gpu: it was built for SM 90, and GPU 0 here is SM 86. "
+            "Run `scripts/build_engine --rebuild gpu`.\n\nAt:\n  /x/model.py",
+            "gpu: it was built for SM 90, and GPU 0 here is SM 86. "
+            "Run `scripts/build_engine --rebuild gpu`.",
+        ),
+        (
+            "Invalid argument: instance group gpu_0 of model gpu specifies invalid or unsupported "
+            "gpu id 0. GPUs with at least the minimum required CUDA compute compatibility of "
+            "6.000000 are: ",
+            "Triton sees no NVIDIA GPU that it could use",
+        ),
+    ],
+)
+async def test_a_model_of_another_gpu_tells_what_mends_it(report: str, reason: str) -> None:
+    fake = FakeTriton()
+    fake.states["gpu"] = "UNAVAILABLE"
+    fake.reasons["gpu"] = report
+    async with ready(fake) as triton:
+        assert states(triton.catalogue)["gpu"] == ("failed", f"it failed to load ({reason})")
+
+
 async def test_a_model_that_cannot_stream_is_not_ours() -> None:
     fake = FakeTriton()
     fake.is_decoupled = False
@@ -123,3 +155,13 @@ async def test_tool_and_reasoning_format_come_from_the_model() -> None:
 
     assert (model.tool_format, model.reasoning_format) == ("hermes", None)
     assert model.opens_thinking == (None, True)
+
+
+@pytest.mark.parametrize(("told", "known"), [(8, 8), (0, None), (None, None)])
+async def test_a_model_tells_how_many_answers_it_makes_at_once(
+    told: int | None, known: int | None
+) -> None:
+    fake = FakeTriton()
+    fake.description |= {"max_sequences": told}
+    async with ready(fake) as triton:
+        assert triton.catalogue.get("demo").max_sequences == known

@@ -5,7 +5,7 @@ import quart.typing
 
 from frontend_api.app import create_app
 from frontend_api.domain.errors import BackendLost
-from frontend_api.telemetry import ASKED_FOR
+from frontend_api.telemetry.original import ASKED_FOR
 from tests.web.fakes import FakeGenerator, words
 from tests.web.running import ask, running_app, wired
 

@@ -16,7 +16,7 @@ from tests.web.fake_triton import FakeTriton, accepted, delta, listening
 from tests.web.running import ask
 
 ROOT = Path(__file__).parents[2]
-START_S = 30
+START_S = 60
 
 
 def free_port() -> int:

@@ -55,6 +55,16 @@ REFUSED: list[tuple[Json, str | None, str | None]] = [
     ),
     ({"reasoning": {"effort": "huge"}}, "reasoning.effort", "invalid_value"),
     ({"reasoning": {"effort": "high"}}, "reasoning.effort", "unsupported_parameter"),
+    (
+        {"reasoning": {"generate_summary": "auto"}},
+        "reasoning.generate_summary",
+        "unsupported_parameter",
+    ),
+    (
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": "7", "name": "f"}]},
+        "input[0].name",
+        "unsupported_parameter",
+    ),
     ({"background": True, "store": False}, "background", "invalid_value"),
     ({"stream_options": {"include_obfuscation": False}}, "stream_options", None),
     (

@@ -11,12 +11,13 @@ from openai import AsyncOpenAI
 from pydantic import TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
 
+from frontend_api.domain.errors import Overloaded
 from frontend_api.domain.generation import Accepted
 from frontend_api.web.answer_types_events import SocketEvent
 from frontend_api.web.response_socket import MAX_AT_ONCE
 from tests.web.fakes import HANG, Step, words
 from tests.web.responses_asked import URL, Desk, asked, desk, text_of
-from tests.web.running import Json, settings
+from tests.web.running import Json, metric, settings
 
 PATIENCE_S = 10
 EVENT: TypeAdapter[object] = TypeAdapter(SocketEvent)
@@ -197,12 +198,38 @@ async def test_what_is_refused_is_told_and_the_socket_goes_on(
     assert last["type"] == "response.completed"
 
 
+async def test_messages_are_counted_beside_the_requests_over_http() -> None:
+    async with desk([Accepted(3), *words("a")]) as at, socket_of(at) as socket:
+        for fields in ({}, {}, {"temperature": 9}):
+            await socket.create(**fields)
+            await socket.until(*LAST)
+        counted = {
+            status: await metric(at.running, _COUNTED.format(status)) for status in (200, 400)
+        }
+        timed = await metric(
+            at.running, 'conch_http_request_duration_seconds_count{route="WS /v1/responses"}'
+        )
+
+    assert (counted, timed) == ({200: 2, 400: 1}, 3)
+
+
+_COUNTED = 'conch_http_requests_total{{route="WS /v1/responses",status="{}"}}'
+
+
 async def test_an_error_names_the_message_it_answers() -> None:
     async with desk([]) as at, socket_of(at) as socket:
         await socket.send("create", event_id="e1", stream_id="s1", colour="red")
         (error,) = await socket.until("error")
 
     assert (error["event_id"], error["stream_id"], error["status"]) == ("e1", "s1", 400)
+
+
+async def test_an_error_that_passes_says_when_to_try_again() -> None:
+    async with desk([Overloaded("Too many wait already.")]) as at, socket_of(at) as socket:
+        await socket.create()
+        (error,) = await socket.until("error")
+
+    assert (error["status"], error["retry_after"]) == (503, 1)
 
 
 async def test_one_socket_runs_so_many_at_once_and_no_more() -> None:

@@ -205,6 +205,19 @@ async def test_a_silent_stream_is_kept_alive() -> None:
     assert any("response.completed" in line for line in rest)
 
 
+async def test_a_head_request_is_answered_at_once_while_the_stream_runs() -> None:
+    async with desk([Accepted(3), *words("a")[:1], HANG]) as at:
+        _, made = await at.post(background=True)
+        url = f"{URL}/{made['id']}"
+        head = await at.http.head(url, params={"stream": "true"})
+        missing = await at.http.head(f"{URL}/resp_none", params={"stream": "true"})
+        await at.http.post(f"{url}/cancel")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/event-stream")
+    assert missing.status_code == 404
+
+
 async def test_a_background_stream_begins_with_its_queue() -> None:
     async with desk(SPOKEN) as at:
         told = await at.told(background=True)

@@ -206,6 +206,26 @@ async def test_what_a_session_cannot_keep_is_refused_by_name(fields: Json, param
     assert generator.requests == []
 
 
+@pytest.mark.parametrize("name", ["search", "import", ".", ".."])
+@pytest.mark.parametrize(
+    ("url", "body", "param"),
+    [
+        ("/v1/chat/completions", ask(), "session"),
+        ("/chat/completions", {"model-name": "demo", "prompt": "Hi"}, "session-id"),
+    ],
+)
+async def test_a_session_without_an_address_of_its_own_is_refused(
+    name: str, url: str, body: Json, param: str
+) -> None:
+    async with running_app(FakeGenerator([Accepted(3), *words("a")])) as client:
+        refused = await client.post(url, json={**body, param: name})
+        error = (await refused.get_json())["error"]
+        listed = await (await client.get("/sessions")).get_json()
+
+    assert (refused.status_code, error["code"], error["param"]) == (400, "invalid_value", param)
+    assert listed == []
+
+
 async def test_without_its_store_a_session_is_refused_and_a_plain_chat_answered() -> None:
     store = memory_store()
     generator = FakeGenerator(words("x"))

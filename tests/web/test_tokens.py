@@ -10,7 +10,7 @@ from frontend_api.domain.generation import ChatMessage, ChatPrompt, TextPrompt
 from frontend_api.domain.model import ServedModel
 from frontend_api.service.tokens import MAX_TEXTS, TokenizeRequest, Tokens
 from tests.web.fake_tokenizer import BOS, EOS, FakeTokenizer
-from tests.web.fakes import FakeCatalogue
+from tests.web.fakes import FakeCatalogue, all_models
 from tests.web.running import running_app
 
 TURNS = [{"role": "user", "content": "hi"}]
@@ -24,7 +24,7 @@ async def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
 
 
 async def tokenized(tokenizer: FakeTokenizer, **asked: Any) -> Any:
-    tokens = Tokens(FakeCatalogue(), tokenizer)
+    tokens = Tokens(all_models(FakeCatalogue()), tokenizer)
     return await tokens.tokenize(TokenizeRequest("demo", **asked))
 
 

@@ -6,7 +6,7 @@ The way of a request, one module each:
     service           admits requests, runs tasks, closes in order
     request_reader    tensors → a checked request      (tensor_reader, messages, contract)
     preprocessing     request → ids, room, parameters  (chat_template, tokenizer)
-    engines           ids → deltas of ids              (protocol, roster, openvino, simulated)
+    engines           ids → deltas of ids              (protocol; openvino, tensorrt_llm, simulated)
     generation        deltas of n sequences → replies  (postprocessing, detokenizer, stops)
     exchange          one request and what its client is to be told
     delivery          the one thread that sends and notices clients that left (reply)

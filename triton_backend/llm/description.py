@@ -1,28 +1,67 @@
-"""What a served model says about itself: its engine.json and the process it runs in."""
+"""What a served model says about itself: its engine.json, its process, and what it does now."""
 
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from .engines.protocol import EngineStats
+from .json_values import JsonValue
 from .manifest import EngineManifest
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
+_MEMORY: Final = Path("/proc/self/statm")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-def describe(manifest: EngineManifest, opens_thinking: Sequence[bool | None]) -> str:
-    """The manifest as JSON, and what only the running model can say.
+class Description:
+    """The answer to `describe`.
 
-    opens_thinking: see thinking.py. process: by it a client on this machine can watch us;
-    Triton 2.51 takes a second to see that a model's process is dead and never ends its streams.
+    To what the manifest has it adds `process`, by which a client on this machine can watch us
+    (Triton 2.51 takes a second to see that a model's process is dead, and never ends its
+    streams), and whether anybody uses the model, so that an idle one can be unloaded.
     """
-    process = {"namespace": _namespace(), "pid": os.getpid()}
-    found = {"opens_thinking": list(opens_thinking), "process": process}
-    return json.dumps(asdict(manifest) | found)
+
+    def __init__(
+        self,
+        manifest: EngineManifest,
+        found: Mapping[str, JsonValue],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Add what was `found` when the model was loaded."""
+        self._clock = clock
+        self._used_at = clock()
+        process: JsonValue = {"namespace": _namespace(), "pid": os.getpid()}
+        self._fixed = {**asdict(manifest), **found, "process": process}
+
+    def set_used(self) -> None:
+        """Note that somebody asks for an answer now."""
+        self._used_at = self._clock()
+
+    def text(self, stats: EngineStats) -> str:
+        """The description of this moment, as JSON."""
+        num_running = stats.running + stats.waiting
+        if num_running:
+            self.set_used()
+        now = {
+            "num_running": num_running,
+            "idle_s": round(self._clock() - self._used_at, 1),
+            "memory_bytes": _memory_bytes(),
+        }
+        return json.dumps(self._fixed | now)
+
+
+def _memory_bytes() -> int | None:
+    """How much memory this process holds; None when unknown."""
+    try:
+        return int(_MEMORY.read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 @cache

@@ -6,12 +6,23 @@ value of another type, refuses the model, so that a typing error never becomes a
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from .errors import LoadError
 from .json_values import JsonValue
+from .strict_json import (
+    Table,
+    count,
+    counts,
+    free_table,
+    optional_text,
+    table,
+    text,
+    text_table,
+    texts,
+)
 
 FILE_NAME: Final = "engine.json"
 CAPABILITIES: Final = frozenset(
@@ -21,8 +32,11 @@ CAPABILITIES: Final = frozenset(
         "logit_bias", "json", "json_schema", "regex", "ebnf_grammar", "prefix_cache", "lora",
     }
 )  # fmt: skip
+ENGINE: Final = "engine"
+CHECKPOINT: Final = "checkpoint"
 _TOOL_FORMATS: Final = (None, "hermes", "llama3_json")
 _REASONING_FORMATS: Final = (None, "think")
+_OPTIONAL: Final = ("files", "build")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +49,36 @@ class ModelSource:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuBuild:
+    """How, and for which GPU, it was built.
+
+    kind: ENGINE (compiled for one architecture) or CHECKPOINT (weights that TensorRT-LLM's
+    PyTorch flow loads). sm: the architecture, 90 for Hopper; runs_on: all it runs on.
+    memory_bytes: what each GPU must have free. arguments: build_engine's, to build it again.
+    """
+
+    kind: str
+    gpu: str
+    sm: int
+    runs_on: tuple[int, ...]
+    memory_bytes: int
+    tensor_parallel: int
+    pipeline_parallel: int
+    tensorrt_llm: str
+    tensorrt: str
+    driver: str
+    container: str
+    flags: Mapping[str, str]
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineManifest:
-    """The content of engine.json; `created` is in Unix seconds."""
+    """The content of engine.json; `created` is in Unix seconds.
+
+    files: SHA-256 of what the engine reads, by path in the version folder; checked at load.
+    build: for engines of a GPU.
+    """
 
     engine: str
     capabilities: tuple[str, ...]
@@ -49,6 +91,8 @@ class EngineManifest:
     created: int
     source: ModelSource
     options: Mapping[str, JsonValue]
+    files: Mapping[str, str] = field(default_factory=dict)
+    build: GpuBuild | None = None
 
 
 def read_manifest(folder: Path) -> EngineManifest:
@@ -72,33 +116,59 @@ def write_manifest(folder: Path, manifest: EngineManifest) -> None:
 
 
 def manifest_json(manifest: EngineManifest) -> str:
-    """The manifest as the text of engine.json."""
-    return json.dumps(asdict(manifest), indent=2)
+    """The manifest as the text of engine.json; optional keys only where there is something."""
+    content = asdict(manifest)
+    return json.dumps(
+        {key: value for key, value in content.items() if value or key not in _OPTIONAL}, indent=2
+    )
 
 
 def parse_manifest(content: JsonValue) -> EngineManifest:
     """A checked manifest; TypeError or ValueError names the key and the fault."""
-    table = _table(content, "the file", {field.name for field in fields(EngineManifest)})
-    source = _table(table["source"], "source", {field.name for field in fields(ModelSource)})
+    found = table(content, "the file", _keys(EngineManifest), _OPTIONAL)
     manifest = EngineManifest(
-        engine=_text(table, "engine"),
-        capabilities=tuple(_texts(table, "capabilities")),
-        context_length=_count(table, "context_length"),
-        eos_token_ids=tuple(_ids(table, "eos_token_ids")),
-        chat_template=_optional_text(table, "chat_template"),
-        tool_format=_optional_text(table, "tool_format"),
-        reasoning_format=_optional_text(table, "reasoning_format"),
-        quantization=_text(table, "quantization"),
-        created=_count(table, "created"),
-        source=ModelSource(
-            repository=_text(source, "repository"),
-            revision=_text(source, "revision"),
-            files=_text_table(source, "files"),
-        ),
-        options=_options(table),
+        engine=text(found, "engine"),
+        capabilities=tuple(texts(found, "capabilities")),
+        context_length=count(found, "context_length"),
+        eos_token_ids=tuple(counts(found, "eos_token_ids")),
+        chat_template=optional_text(found, "chat_template"),
+        tool_format=optional_text(found, "tool_format"),
+        reasoning_format=optional_text(found, "reasoning_format"),
+        quantization=text(found, "quantization"),
+        created=count(found, "created"),
+        source=_source(table(found["source"], "source", _keys(ModelSource))),
+        options=free_table(found, "options"),
+        files=text_table(found, "files") if "files" in found else {},
+        build=_build(table(found["build"], "build", _keys(GpuBuild))) if "build" in found else None,
     )
     _check_words(manifest)
     return manifest
+
+
+def _source(found: Table) -> ModelSource:
+    return ModelSource(
+        repository=text(found, "repository"),
+        revision=text(found, "revision"),
+        files=text_table(found, "files"),
+    )
+
+
+def _build(found: Table) -> GpuBuild:
+    return GpuBuild(
+        kind=text(found, "kind"),
+        gpu=text(found, "gpu"),
+        sm=count(found, "sm"),
+        runs_on=tuple(counts(found, "runs_on")),
+        memory_bytes=count(found, "memory_bytes"),
+        tensor_parallel=count(found, "tensor_parallel"),
+        pipeline_parallel=count(found, "pipeline_parallel"),
+        tensorrt_llm=text(found, "tensorrt_llm"),
+        tensorrt=text(found, "tensorrt"),
+        driver=text(found, "driver"),
+        container=text(found, "container"),
+        flags=text_table(found, "flags"),
+        arguments=tuple(texts(found, "arguments")),
+    )
 
 
 def _check_words(manifest: EngineManifest) -> None:
@@ -111,59 +181,23 @@ def _check_words(manifest: EngineManifest) -> None:
         raise ValueError(f"reasoning_format: unknown {manifest.reasoning_format!r}")
     if manifest.context_length < 1:
         raise ValueError("context_length: must be at least 1")
+    if outside := sorted(filter(_leads_out, manifest.files)):
+        raise ValueError(f"files: {outside[0]!r} is not a path inside the folder")
+    if manifest.build is not None:
+        _check_build(manifest.build)
 
 
-def _table(value: JsonValue, name: str, keys: set[str]) -> dict[str, JsonValue]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be an object")
-    if missing := sorted(keys - value.keys()):
-        raise ValueError(f"{name} lacks {', '.join(missing)}")
-    if unknown := sorted(value.keys() - keys):
-        raise ValueError(f"{name} has the unknown key {', '.join(unknown)}")
-    return value
+def _check_build(build: GpuBuild) -> None:
+    if build.kind not in (ENGINE, CHECKPOINT):
+        raise ValueError(f"kind: unknown {build.kind!r}")
+    if build.tensor_parallel < 1 or build.pipeline_parallel < 1:
+        raise ValueError("tensor_parallel and pipeline_parallel: must be at least 1")
 
 
-def _text(table: Mapping[str, JsonValue], key: str) -> str:
-    value = table[key]
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{key} must be a non-empty string")
-    return value
+def _leads_out(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
 
 
-def _optional_text(table: Mapping[str, JsonValue], key: str) -> str | None:
-    return None if table[key] is None else _text(table, key)
-
-
-def _count(table: Mapping[str, JsonValue], key: str) -> int:
-    value = table[key]
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{key} must be a whole number")
-    return value
-
-
-def _texts(table: Mapping[str, JsonValue], key: str) -> list[str]:
-    value = table[key]
-    if not isinstance(value, list):
-        raise TypeError(f"{key} must be a list of strings")
-    return [_text({key: item}, key) for item in value]
-
-
-def _ids(table: Mapping[str, JsonValue], key: str) -> list[int]:
-    value = table[key]
-    if not isinstance(value, list):
-        raise TypeError(f"{key} must be a list of whole numbers")
-    return [_count({key: item}, key) for item in value]
-
-
-def _text_table(table: Mapping[str, JsonValue], key: str) -> dict[str, str]:
-    value = table[key]
-    if not isinstance(value, dict):
-        raise TypeError(f"{key} must be an object of strings")
-    return {name: _text(value, name) for name in value}
-
-
-def _options(table: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    value = table["options"]
-    if not isinstance(value, dict):
-        raise TypeError("options must be an object")
-    return value
+def _keys(kind: type[EngineManifest] | type[ModelSource] | type[GpuBuild]) -> set[str]:
+    return {one.name for one in fields(kind)}

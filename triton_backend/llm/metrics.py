@@ -28,7 +28,7 @@ FAMILIES: Final[Mapping[str, tuple[str, Kind, Callable[[EngineStats], int]]]] = 
     "conch_waiting_sequences": ("Sequences not started yet", "gauge", lambda s: s.waiting),
     "conch_max_running_sequences": ("Sequences that fit", "gauge", lambda s: s.max_running),
     "conch_kv_blocks_used": ("KV cache blocks in use", "gauge", lambda s: s.kv_blocks_used),
-    "conch_kv_blocks_total": ("KV cache blocks", "gauge", lambda s: s.kv_blocks_total),
+    "conch_kv_blocks": ("KV cache blocks", "gauge", lambda s: s.kv_blocks_total),
     "conch_prompt_tokens_total": ("Prompt tokens taken in", "counter", lambda s: s.prompt_tokens),
     "conch_generated_tokens_total": ("Tokens made", "counter", lambda s: s.generated_tokens),
     "conch_cached_tokens_total": (

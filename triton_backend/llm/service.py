@@ -6,6 +6,7 @@ grammar can take a while and Triton hands requests over on one thread.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ from typing import Final
 from .backlog import Backlog
 from .contract import Tensor
 from .delivery import Delivery
-from .description import describe
+from .description import Description
 from .engines import open_engine
 from .engines.protocol import Engine, EngineStats
 from .errors import EngineFailed, Overloaded, RequestError
 from .exchange import Exchange, ResponseStream
 from .generation import Generation
+from .json_values import JsonValue
 from .manifest import EngineManifest, read_manifest
 from .postprocessing import OutputOptions, OutputSequence
 from .preprocessing import Encoded, Preprocessor, open_preprocessor
@@ -37,23 +39,37 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What a version folder holds, opened; the engine makes room for what `backlog` counts."""
+    """What a version folder holds, opened; the engine makes room for what `backlog` counts.
+
+    version: the name of the folder. load_s: how long opening it took.
+    """
 
     manifest: EngineManifest
     tokenizer: Tokenizer
     preprocessor: Preprocessor
     engine: Engine
     backlog: Backlog = field(default_factory=Backlog)
+    version: str = ""
+    load_s: float = 0.0
 
 
 def open_model(folder: Path) -> ServedModel:
     """Everything in a version folder; LoadError is one plain sentence."""
+    started = time.monotonic()
     manifest = read_manifest(folder)
     tokenizer = open_tokenizer(folder)
     preprocessor = open_preprocessor(folder, manifest, tokenizer)
     backlog = Backlog()
     engine = open_engine(folder, manifest, backlog)
-    return ServedModel(manifest, tokenizer, preprocessor, engine, backlog)
+    return ServedModel(
+        manifest,
+        tokenizer,
+        preprocessor,
+        engine,
+        backlog,
+        version=folder.name,
+        load_s=time.monotonic() - started,
+    )
 
 
 class Service:
@@ -63,8 +79,15 @@ class Service:
         self, model: ServedModel, max_waiting: int, on_stats: Callable[[EngineStats], None]
     ) -> None:
         self._model = model
-        self._description = describe(model.manifest, model.preprocessor.opens_thinking)
-        self._max_sequences = model.engine.stats().max_running + max_waiting
+        max_running = model.engine.stats().max_running
+        found: dict[str, JsonValue] = {
+            "opens_thinking": list(model.preprocessor.opens_thinking),
+            "max_sequences": max_running,
+            "version": model.version,
+            "load_s": round(model.load_s, 1),
+        }
+        self._description = Description(model.manifest, found)
+        self._max_sequences = max_running + max_waiting
         self._delivery = Delivery(lambda: on_stats(model.engine.stats()), model.backlog)
         self._admission = ThreadPoolExecutor(_ADMISSION_THREADS, "admission")
         self._submission = threading.Lock()
@@ -115,6 +138,7 @@ class Service:
     ) -> None:
         match request.task:
             case "generate":
+                self._description.set_used()
                 self._generate(exchange, request, wanted)
             case "tokenize":
                 ids = self._encode(request).ids
@@ -125,7 +149,7 @@ class Service:
             case "describe":
                 if not self._model.engine.is_alive:
                     raise EngineFailed("The engine has stopped.")
-                exchange.answer(Reply(text=self._description))
+                exchange.answer(Reply(text=self._description.text(self._model.engine.stats())))
 
     def _generate(
         self, exchange: Exchange, request: GenerationRequest, wanted: Collection[str]

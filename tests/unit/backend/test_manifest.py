@@ -1,6 +1,7 @@
 """engine.json, read strictly."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from triton_backend.llm.errors import LoadError
 from triton_backend.llm.json_values import JsonValue
 from triton_backend.llm.manifest import (
+    ENGINE,
     EngineManifest,
+    GpuBuild,
     ModelSource,
     manifest_json,
     read_manifest,
@@ -29,6 +32,22 @@ MANIFEST = EngineManifest(
     options={"token_ms": 1.5},
 )
 
+BUILD = GpuBuild(
+    kind=ENGINE,
+    gpu="NVIDIA L4",
+    sm=89,
+    runs_on=(89,),
+    memory_bytes=1,
+    tensor_parallel=2,
+    pipeline_parallel=1,
+    tensorrt_llm="1.2.1",
+    tensorrt="10.14.1.48",
+    driver="590.44",
+    container="an image",
+    flags={"qformat": "fp8"},
+    arguments=("--target", "tensorrt-llm"),
+)
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -41,6 +60,45 @@ def test_what_is_written_is_read(folder: Path) -> None:
     write_manifest(folder, MANIFEST)
 
     assert read_manifest(folder) == MANIFEST
+
+
+def test_hashes_and_the_build_are_read_where_there_are_any(folder: Path) -> None:
+    built = replace(MANIFEST, files={"engine/rank0.engine": "abc"}, build=BUILD)
+
+    write_manifest(folder, built)
+
+    assert read_manifest(folder) == built
+    assert "build" not in json.loads(manifest_json(MANIFEST))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("kind", "sketch", "unknown 'sketch'"),
+        ("sm", "sm89", "sm must be"),
+        ("runs_on", 89, "runs_on must be"),
+        ("tensor_parallel", 0, "at least 1"),
+        ("flags", [], "flags must be"),
+        ("surprise", 1, "build has the unknown key surprise"),
+    ],
+)
+def test_a_wrong_value_of_the_build_refuses_the_model(
+    folder: Path, key: str, value: JsonValue, fault: str
+) -> None:
+    build = asdict(BUILD) | {key: value}
+    content = json.loads(manifest_json(MANIFEST)) | {"build": build}
+    (folder / "engine.json").write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(LoadError, match=fault):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../other/1/model.bin"])
+def test_hashes_of_files_elsewhere_are_refused(folder: Path, name: str) -> None:
+    write_manifest(folder, replace(MANIFEST, files={name: "abc"}))
+
+    with pytest.raises(LoadError, match="not a path inside the folder"):
+        read_manifest(folder)
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,7 @@ def test_describe_answers_the_manifest_while_the_engine_lives(served: Served) ->
 
     assert json.loads(alive.text)["context_length"] == MANIFEST.context_length
     assert json.loads(alive.text)["opens_thinking"] == []
+    assert json.loads(alive.text)["max_sequences"] == served.engine.stats().max_running
     assert isinstance(dead.error, EngineFailed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from frontend_api.service.responses import Responses
 from frontend_api.settings import Settings
 from frontend_api.telemetry import Telemetry
 from tests.web.fake_tokenizer import FakeTokenizer
-from tests.web.fakes import FakeCatalogue, FakeGenerator, FixedClock
+from tests.web.fakes import FakeCatalogue, FakeGenerator, FixedClock, all_models
 from tests.web.running import settings
 
 OWNER = "default"
@@ -42,6 +43,7 @@ class Desk:
     responses: Responses
     store: Store
     generations: Generations
+    telemetry: Telemetry
     ended: list[Message]
 
 
@@ -58,7 +60,10 @@ async def answering(
     """Run one worker; a given store is open already and stays so."""
     chosen = chosen or fast()
     own = memory_store() if store is None else None
-    generations = Generations(catalogue or FakeCatalogue(), generator, Telemetry(), chosen.triton)
+    telemetry = Telemetry()
+    generations = Generations(
+        all_models(catalogue or FakeCatalogue()), generator, telemetry, chosen.triton
+    )
     used: Store = own or store  # type: ignore[assignment]
     ended: list[Message] = []
     responses = Responses(
@@ -67,14 +72,27 @@ async def answering(
         tokenizing or FakeTokenizer(),
         clock=clock or FixedClock(),
         settings=chosen,
+        telemetry=telemetry,
         on_end=ended.append,
     )
     if own is None:
         async with responses.running():
-            yield Desk(responses, used, generations, ended)
+            yield Desk(responses, used, generations, telemetry, ended)
     else:
         async with own.running(), responses.running():
-            yield Desk(responses, used, generations, ended)
+            yield Desk(responses, used, generations, telemetry, ended)
+
+
+def num_unsaved(desk: Desk) -> float:
+    """Return how many writes wait for the store, as the metrics have it."""
+    return gauge(desk.telemetry, "conch_store_writes_waiting")
+
+
+def gauge(telemetry: Telemetry, name: str) -> float:
+    """Return one figure without labels."""
+    found = re.search(rf"^{name} (\S+)$", telemetry.render().decode(), re.M)
+    assert found, name
+    return float(found[1])
 
 
 def said(text: str) -> tuple[Item, ...]:

@@ -143,6 +143,6 @@ async def test_without_its_store_nothing_is_claimed_and_nothing_breaks() -> None
     with pytest.raises(StoreLost):
         await keys(store).claim("o", "k", "same")
 
-    claim = Claim(store, "o", "k")
+    claim = Claim(store, "o", "k", 0)
     await claim.aclose()
     await claim.keep(ANSWER)

@@ -1,14 +1,22 @@
 """How responses end, and that what they said stays."""
 
 import asyncio
+import gc
 
 import pytest
 
 from frontend_api.domain.endings import MAX_OUTPUT_TOKENS, SHUTTING_DOWN
-from frontend_api.domain.errors import BackendLost, NotFound, RequestCancelled, ShuttingDown
+from frontend_api.domain.errors import (
+    BackendLost,
+    NotFound,
+    RequestCancelled,
+    ShuttingDown,
+    StoreLost,
+)
 from frontend_api.domain.generation import Accepted, ChatPrompt, Delta, GenerationRequest, ToolUse
 from frontend_api.domain.messages import Called, Message
 from frontend_api.service.callers import owned_name
+from frontend_api.service.response_run import ResponseRun
 from tests.unit.frontend.answering import (
     OWNER,
     Desk,
@@ -16,6 +24,7 @@ from tests.unit.frontend.answering import (
     answering,
     ending_of,
     fast,
+    num_unsaved,
     order,
     shaky,
     stored,
@@ -149,6 +158,21 @@ async def test_deleting_a_response_stops_it() -> None:
                 await gone(OWNER, response_id)
 
 
+async def test_a_response_that_the_store_cannot_delete_goes_on() -> None:
+    goes_on = asyncio.Event()
+    generator = FakeGenerator([Accepted(1), Delta(0, "a", 1), goes_on, *words("b")])
+    async with shaky() as store, answering(generator, store) as desk:
+        feed = await desk.responses.create(order())
+        await feed.take(5)
+        store.failing = {"delete_message"}
+        with pytest.raises(StoreLost):
+            await desk.responses.delete(OWNER, feed.message.id)
+        goes_on.set()
+        await taken(feed)
+
+        assert await stored(desk, feed.message.id) == feed.message
+
+
 async def test_a_conversation_goes_on_after_a_deleted_response() -> None:
     generator = FakeGenerator([Accepted(1), *words("yes")])
     async with answering(generator) as desk:
@@ -238,7 +262,7 @@ async def test_a_background_response_that_waits_for_the_model_is_queued() -> Non
 
 async def test_nothing_is_left_in_memory_of_ended_responses() -> None:
     async with answering(FakeGenerator([Accepted(1), *words("yes")])) as desk:
-        before = asyncio.all_tasks()
+        before, old = asyncio.all_tasks(), living()
         feeds = [await desk.responses.create(order()) for _ in range(20)]
         for feed in feeds[:10]:
             await taken(feed)
@@ -247,5 +271,11 @@ async def test_nothing_is_left_in_memory_of_ended_responses() -> None:
         await until(lambda: len(desk.ended) == 20)
         await until(lambda: asyncio.all_tasks() <= before)
 
-        assert desk.responses.num_running == 0
-        assert desk.responses.num_unsaved == 0
+        assert living() <= old
+        assert num_unsaved(desk) == 0
+
+
+def living() -> set[int]:
+    """Return which runs are in memory."""
+    gc.collect()
+    return {id(each) for each in gc.get_objects() if isinstance(each, ResponseRun)}

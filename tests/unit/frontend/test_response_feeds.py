@@ -76,13 +76,29 @@ async def test_a_feed_loses_patience_without_losing_its_place() -> None:
 
 
 async def test_a_taker_that_is_cancelled_leaves_nothing_in_the_log() -> None:
-    log = RunLog(PLACEHOLDER)
+    log = _WatchedLog(PLACEHOLDER)
     taking = asyncio.create_task(LogFeed(log).take(60))
     await asyncio.sleep(0)
+    assert log.num_waiting == 1
+
     taking.cancel()
     await asyncio.wait([taking])
 
     assert log.num_waiting == 0
+
+
+class _WatchedLog(RunLog):
+    """Counts who waits for news."""
+
+    num_waiting = 0
+
+    def watch(self) -> asyncio.Future[None]:
+        self.num_waiting += 1
+        return super().watch()
+
+    def forget(self, sleeper: asyncio.Future[None]) -> None:
+        self.num_waiting -= 1
+        super().forget(sleeper)
 
 
 async def test_the_message_of_a_feed_is_as_opened_until_the_end_is_taken() -> None:
@@ -190,7 +206,7 @@ async def test_feeds_do_not_hinder_each_other() -> None:
         feed = await desk.responses.create(order())
         stuck = await desk.responses.follow(OWNER, feed.message.id)
         pieces = await taken(feed)
-        await until(lambda: not desk.responses.num_running)
+        await until(lambda: desk.ended)
 
         assert await taken(stuck) == pieces
         assert (await answered(desk, order())).run is not None

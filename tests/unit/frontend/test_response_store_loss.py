@@ -2,13 +2,16 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
+from frontend_api.domain.answer_pieces import Piece
 from frontend_api.domain.errors import Conflict, NotFound, StoreLost
 from frontend_api.domain.generation import Accepted, Delta
 from frontend_api.domain.messages import INTERRUPTED
 from frontend_api.domain.sessions import Session
+from frontend_api.domain.stored import MAX_PIECES_AT_ONCE, Checkpoint
 from frontend_api.service.feeds import Feed, StoredFeed
 from tests.unit.frontend.answering import (
     OWNER,
@@ -16,6 +19,7 @@ from tests.unit.frontend.answering import (
     answering,
     ending_of,
     fast,
+    num_unsaved,
     order,
     shaky,
     stored,
@@ -78,8 +82,49 @@ async def test_tokens_flow_while_the_store_hangs_and_the_end_says_it_is_not_save
         assert not again.is_saved
 
         store.open.set()
-        await until(lambda: not desk.responses.num_unsaved)
+        await until(lambda: not num_unsaved(desk))
         assert await stored(desk, feed.message.id) == feed.message
+
+
+@pytest.mark.parametrize("ends_meanwhile", [False, True])
+async def test_what_an_outage_has_held_up_is_written_in_parts(ends_meanwhile: bool) -> None:
+    texts = [f"{number}," for number in range(3 * MAX_PIECES_AT_ONCE)]
+    goes_on, sizes = asyncio.Event(), list[int]()
+    rest: list[Step] = [] if ends_meanwhile else [HANG]
+    spoken = words(*texts) if ends_meanwhile else words(*texts, "")[:-1]
+    steps: list[Step] = [Accepted(1), Delta(0, "a", 1), goes_on, *spoken, *rest]
+    async with shaky() as store, answering(FakeGenerator(steps), store) as desk:
+        watch_sizes(store, sizes)
+        feed = await begun(desk)
+        store.is_lost = True
+        goes_on.set()
+        pieces: list[Piece] = []
+        while len(pieces) < len(texts):
+            pieces += await feed.take(5) or ()
+        if ends_meanwhile:
+            await taken(feed)
+        store.is_lost = False
+        await until(lambda: sum(sizes) > len(texts) and not num_unsaved(desk))
+        kept = await stored(desk, feed.message.id)
+        await desk.responses.cancel(OWNER, feed.message.id)
+
+    assert text_of(kept.run.pieces if kept.run else ()) == "a" + "".join(texts)
+    assert max(sizes) == MAX_PIECES_AT_ONCE
+
+
+def watch_sizes(store: Any, sizes: list[int]) -> None:
+    """Note how many pieces each write has that the store takes."""
+    behind = {name: getattr(store.behind, name) for name in ("checkpoint", "finish")}
+
+    def watched(name: str) -> Any:
+        async def write(checkpoint: Checkpoint, *ending: Any) -> Any:
+            sizes.append(len(checkpoint.pieces))
+            return await behind[name](checkpoint, *ending)
+
+        return write
+
+    for name in behind:
+        setattr(store.behind, name, watched(name))
 
 
 async def test_a_last_write_is_tried_once_more_when_the_worker_closes() -> None:
@@ -105,11 +150,11 @@ async def test_nothing_is_written_for_a_session_that_is_deleted_meanwhile() -> N
         store.failing = {"finish"}
         feed = await desk.responses.create(order())
         await taken(feed)
-        assert desk.responses.num_unsaved == 1
+        assert num_unsaved(desk) == 1
 
         desk.responses.stop_session(OWNER, feed.message.session_id)
 
-        assert desk.responses.num_unsaved == 0
+        assert num_unsaved(desk) == 0
 
 
 async def test_a_response_of_a_deleted_session_is_unknown_at_once() -> None:
@@ -136,7 +181,7 @@ async def test_writes_beyond_the_bound_are_given_up_and_their_lease_ends_them() 
         for feed in feeds:
             await taken(feed)
 
-        assert desk.responses.num_unsaved == 1
+        assert num_unsaved(desk) == 1
         clock.time += 60
         assert await store.expire_leases(clock.now()) == 3
 
@@ -276,7 +321,7 @@ async def test_a_store_that_fails_at_random_loses_and_doubles_nothing(seed: int)
         store.chance = chance.uniform(0.1, 0.7)
         told = await asyncio.gather(*(taken(feed) for feed in feeds))
         store.chance = 0
-        await until(lambda: not desk.responses.num_unsaved)
+        await until(lambda: not num_unsaved(desk))
         kept = [await stored(desk, feed.message.id) for feed in feeds]
 
     assert {text_of(pieces) for pieces in told} == {"".join(texts)}

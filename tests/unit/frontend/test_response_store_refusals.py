@@ -9,6 +9,7 @@ from frontend_api.domain.stored import Checkpoint
 from tests.unit.frontend.answering import (
     answering,
     fast,
+    num_unsaved,
     order,
     shaky,
     stored,
@@ -44,7 +45,7 @@ async def test_a_last_write_that_is_refused_is_not_called_saved() -> None:
         kept = await stored(desk, feed.message.id)
 
         assert not feed.is_saved
-        assert desk.responses.num_unsaved == 0
+        assert num_unsaved(desk) == 0
         assert kept.run is not None
         assert kept.run.is_running
 
@@ -59,7 +60,7 @@ async def test_a_write_that_is_refused_does_not_hold_up_those_behind_it() -> Non
             await taken(feed)
         refused.add(feeds[0].message.id)
         store.failing = set()
-        await until(lambda: desk.responses.num_unsaved == 0)
+        await until(lambda: num_unsaved(desk) == 0)
         kept = await stored(desk, feeds[1].message.id)
 
     assert kept == feeds[1].message

@@ -21,6 +21,7 @@ from tests.unit.frontend.answering import (
     answered,
     answering,
     ending_of,
+    num_unsaved,
     order,
     shaky,
     stored,
@@ -111,7 +112,7 @@ async def test_a_lost_store_stops_the_model_and_nothing_of_the_turn_stays(
         assert generator.num_open == 0
 
         store.failing = set()
-        await until(lambda: not desk.responses.num_unsaved)
+        await until(lambda: not num_unsaved(desk))
         page = await desk.store.sessions(OWNER, 0, after=None, limit=10)
         assert page.sessions == []
 
@@ -124,7 +125,7 @@ async def test_a_turn_that_was_refused_in_doubt_is_not_said_twice() -> None:
         with pytest.raises(StoreLost):
             await desk.responses.create(order("two", session_id="conv_1"))
         store.failing = set()
-        await until(lambda: not desk.responses.num_unsaved)
+        await until(lambda: not num_unsaved(desk))
         await answered(desk, order("two", session_id="conv_1"))
 
     assert [turn.content for turn in prompted(generator)] == ["one", "yes", "two"]

@@ -1,58 +1,88 @@
-"""Metrics of several processes, and what the log is told."""
+"""What operators see: every figure moves with what it is named for."""
 
-import subprocess
-import sys
-from pathlib import Path
+import re
+
+import pytest
 
 from frontend_api.domain.generation import Usage
+from frontend_api.domain.model import ServedModel
+from frontend_api.service.self_watch import SelfWatch
 from frontend_api.telemetry import GenerationRecord, Telemetry
-
-# prometheus-client decides at import whether it shares numbers, so each worker is a process.
-WORKER = """
-import sys
-from pathlib import Path
-from frontend_api.telemetry import Telemetry
-telemetry = Telemetry(Path(sys.argv[1]))
-telemetry.request_started()
-telemetry.request_ended("/x", 200, 0.1)
-telemetry.generation_started("demo")
-print(telemetry.render().decode() if sys.argv[2] == "show" else "")
-"""
+from tests.web.fakes import FakeCatalogue
 
 
-def work(folder: Path, mode: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(folder), mode],
-        env={"PROMETHEUS_MULTIPROC_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[3],
-    )
-    return done.stdout
+def figure(telemetry: Telemetry, name: str, **labels: str) -> float:
+    """Return one number of the page; fails when it is not there."""
+    for line in telemetry.render().decode().splitlines():
+        found = re.fullmatch(rf"{name}(?:{{(.*)}})? (\S+)", line)
+        if found and dict(re.findall(r'(\w+)="([^"]*)"', found[1] or "")) == labels:
+            return float(found[2])
+    pytest.fail(f"{name} {labels} is not among the metrics")
 
 
-def test_counters_of_all_workers_are_added_up(tmp_path: Path) -> None:
-    work(tmp_path, "quiet")
-    page = work(tmp_path, "show")
-
-    assert 'conch_http_requests_total{route="/x",status="200"} 2.0' in page
-
-
-def test_what_a_dead_worker_had_in_flight_is_forgotten(tmp_path: Path) -> None:
-    work(tmp_path, "quiet")
-    page = work(tmp_path, "show")
-
-    assert 'conch_generations_in_flight{model="demo"} 1.0' in page
-
-
-def test_a_generation_that_never_spoke_has_no_time_to_first_token() -> None:
+def test_an_ended_generation_counts_its_tokens_and_its_pace() -> None:
     telemetry = Telemetry()
+    usage = Usage(prompt_tokens=7, completion_tokens=11, cached_tokens=5)
+    telemetry.generation_started("m")
+    telemetry.generation_ended(GenerationRecord("m", "completed", usage, 0.5, 1.5))
 
-    telemetry.generation_started("demo")
-    telemetry.generation_ended(GenerationRecord("demo", "timeout", Usage(3, 0), None, 1.0))
+    kinds = {
+        kind: figure(telemetry, "conch_tokens_total", model="m", kind=kind)
+        for kind in ("prompt", "completion", "cached")
+    }
+    assert kinds == {"prompt": 7, "completion": 11, "cached": 5}
+    # 10 gaps in a second.
+    gaps = "conch_time_between_tokens_seconds"
+    assert figure(telemetry, f"{gaps}_sum", model="m") == pytest.approx(0.1)
+    speed = "conch_generation_tokens_per_second"
+    assert figure(telemetry, f"{speed}_sum", model="m") == pytest.approx(10)
+    assert figure(telemetry, "conch_generations_in_flight", model="m") == 0
 
-    page = telemetry.render().decode()
-    assert 'conch_generations_total{model="demo",outcome="timeout"} 1.0' in page
-    assert 'conch_tokens_total{kind="prompt",model="demo"} 3.0' in page
-    assert "conch_time_to_first_token_seconds_count" not in page
+
+@pytest.mark.parametrize(("num_tokens", "first_s"), [(0, None), (1, 0.5)])
+def test_a_generation_without_a_gap_has_no_pace(num_tokens: int, first_s: float | None) -> None:
+    telemetry = Telemetry()
+    usage = Usage(completion_tokens=num_tokens)
+    telemetry.generation_started("m")
+    telemetry.generation_ended(GenerationRecord("m", "completed", usage, first_s, 0.5))
+
+    assert "conch_time_between_tokens_seconds_sum" not in telemetry.render().decode()
+
+
+def test_a_model_is_in_one_state_and_in_none_when_it_is_gone() -> None:
+    telemetry, catalogue = Telemetry(), FakeCatalogue(ServedModel("m", load_s=2.5))
+    watch = SelfWatch(catalogue, telemetry)
+    watch.look(0.0)
+    assert figure(telemetry, "conch_model_state", model="m", state="ready") == 1
+    assert figure(telemetry, "conch_model_state", model="m", state="failed") == 0
+    assert figure(telemetry, "conch_model_load_seconds", model="m") == 2.5
+
+    catalogue.models.clear()
+    watch.look(0.0)
+    assert figure(telemetry, "conch_model_state", model="m", state="ready") == 0
+
+
+def test_the_process_tells_what_it_uses_and_how_late_it_wakes() -> None:
+    telemetry = Telemetry()
+    SelfWatch(FakeCatalogue(), telemetry).look(0.25)
+
+    assert figure(telemetry, "conch_process_resident_memory_bytes") > 1e6
+    assert figure(telemetry, "conch_process_open_fds") > 0
+    assert figure(telemetry, "conch_process_cpu_seconds_total") > 0
+    assert figure(telemetry, "conch_event_loop_lag_seconds_sum") == 0.25
+
+
+def test_store_sockets_resumes_and_limits_are_counted() -> None:
+    telemetry = Telemetry()
+    telemetry.store_asked(0.25, has_failed=True)
+    telemetry.socket_opened()
+    telemetry.stream_resumed()
+    telemetry.limit_refused("requests")
+
+    seconds = "conch_store_operation_duration_seconds_sum"
+    assert figure(telemetry, seconds, outcome="failed") == 0.25
+    assert figure(telemetry, "conch_websocket_connections") == 1
+    assert figure(telemetry, "conch_stream_resumes_total") == 1
+    assert figure(telemetry, "conch_limit_refused_total", limit="requests") == 1
+    telemetry.socket_closed()
+    assert figure(telemetry, "conch_websocket_connections") == 0

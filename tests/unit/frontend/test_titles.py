@@ -16,7 +16,8 @@ from frontend_api.service.generations import Generations
 from frontend_api.service.titles import Pace, Titles
 from frontend_api.settings import TritonSettings
 from frontend_api.telemetry import Telemetry
-from tests.web.fakes import FakeCatalogue, FakeGenerator, FixedClock, Step, words
+from tests.unit.frontend.answering import gauge, until
+from tests.web.fakes import FakeCatalogue, FakeGenerator, FixedClock, Step, all_models, words
 
 OWNER = "o"
 ANSWER = Message(
@@ -43,6 +44,7 @@ class Stage:
     generator: FakeGenerator
     generations: Generations
     titles: Titles
+    telemetry: Telemetry
 
     async def title(self) -> tuple[str, TitleSource]:
         session = await self.store.session(OWNER, "s", 0)
@@ -51,8 +53,7 @@ class Stage:
 
     async def until_idle(self) -> None:
         """Wait until the titles that are wanted have been looked after."""
-        async with asyncio.timeout(5):
-            await self.titles.rested()
+        await until(lambda: not gauge(self.telemetry, "conch_titles_waiting"))
 
 
 @asynccontextmanager
@@ -64,10 +65,10 @@ async def stage(
     idle_s: float = 0,
 ) -> AsyncIterator[Stage]:
     store, generator, clock = memory_store(), FakeGenerator(steps), FixedClock()
-    generations = Generations(FakeCatalogue(), generator, Telemetry(), TritonSettings())
-    titles = Titles(
-        generations, store, clock, is_enabled=is_enabled, pace=Pace(idle_s=idle_s, look_s=0.01)
-    )
+    telemetry = Telemetry()
+    generations = Generations(all_models(FakeCatalogue()), generator, telemetry, TritonSettings())
+    pace = Pace(idle_s=idle_s, look_s=0.01)
+    titles = Titles(generations, store, clock, telemetry, is_enabled=is_enabled, pace=pace)
     async with store.running(), titles.running():
         session = Session(
             id="s",
@@ -87,7 +88,7 @@ async def stage(
             said=(Said("user", "tell me about shells"),),
         )
         await store.append([asked], 0, 0)
-        yield Stage(store, generator, generations, titles)
+        yield Stage(store, generator, generations, titles, telemetry)
 
 
 async def test_a_session_is_named_by_the_model_after_its_answer() -> None:

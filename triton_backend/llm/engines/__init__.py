@@ -37,8 +37,9 @@ def _open(folder: Path, manifest: EngineManifest, backlog: Backlog | None) -> En
 
             return open_simulated_engine(folder, manifest)
         case "tensorrt_llm":
-            reason = "this version of Conch cannot run TensorRT-LLM engines yet"
-            raise LoadError(f"{folder.parent.name}: {reason}.")
+            from .tensorrt_llm_opening import open_tensorrt_llm_engine  # noqa: PLC0415
+
+            return open_tensorrt_llm_engine(folder, manifest)
     raise LoadError(
         f"{folder.parent.name}: engine.json names the unknown engine {manifest.engine}."
     )

@@ -12,7 +12,6 @@ import threading
 import warnings
 from collections import OrderedDict
 from concurrent.futures import Future
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,14 +21,11 @@ import openvino_genai
 from openvino import opset13 as ops
 
 from ..errors import InvalidRequest, Overloaded
-from ..json_grammar import UnsupportedSchemaError, schema_grammar
-from ..json_values import parse_json
+from ..guides import GUIDE_PARAM, grammar_of, refuse_long, schema_of
 from ..request import Guide
 
 COMPILE_LIMIT_S: Final = 1.0
-MAX_GUIDE_CHARS: Final = 64 * 1024
 _MAX_REMEMBERED: Final = 1024
-_PARAM: Final = "guided_decoding_guide"
 # "[time] /path/file.cc:12: Check failed: (x) is false: what is wrong"
 _LOCATION: Final = re.compile(r"^.*?\.(?:cc|cpp|h|hpp):\d+:\s*(?:Check failed: .*? is false:\s*)?")
 
@@ -39,8 +35,8 @@ def structured_output(guide: Guide) -> Any:
     config = openvino_genai.StructuredOutputConfig()
     match guide.kind:
         case "json" | "json_schema":
-            schema = '{"type":"object"}' if guide.kind == "json" else guide.text
-            grammar = _grammar_of(schema)
+            schema = schema_of(guide)
+            grammar = grammar_of(schema)
             if grammar is None:
                 config.json_schema = schema
             else:
@@ -50,16 +46,6 @@ def structured_output(guide: Guide) -> Any:
         case "ebnf_grammar":
             config.grammar = guide.text
     return config
-
-
-@lru_cache(maxsize=256)
-def _grammar_of(schema: str) -> str | None:
-    """The schema's grammar, None for xgrammar's own; InvalidRequest when there is none."""
-    try:
-        return schema_grammar(parse_json(schema, _PARAM))
-    except (UnsupportedSchemaError, RecursionError) as error:
-        message = f"The JSON schema cannot be used: {error}."
-        raise InvalidRequest(message, param=_PARAM) from error
 
 
 class GrammarChecker:
@@ -76,16 +62,14 @@ class GrammarChecker:
 
     def check(self, guide: Guide) -> None:
         """Raise InvalidRequest when the guide does not compile, or not in time."""
-        if len(guide.text) > MAX_GUIDE_CHARS:
-            message = f"A guide may have at most {MAX_GUIDE_CHARS} characters."
-            raise InvalidRequest(message, param=_PARAM, code="string_above_max_length")
+        refuse_long(guide)
         structured_output(guide)  # refuses what no grammar enforces
         with self._lock:
             is_known, verdict = guide in self._verdicts, self._verdicts.get(guide)
         if not is_known:
             verdict = self._ask(guide)
         if verdict is not None:
-            raise InvalidRequest(f"The {guide.kind} cannot be used: {verdict}.", param=_PARAM)
+            raise InvalidRequest(f"The {guide.kind} cannot be used: {verdict}.", param=GUIDE_PARAM)
 
     def _ask(self, guide: Guide) -> str | None:
         answer: Future[None] = Future()

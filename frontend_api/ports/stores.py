@@ -1,19 +1,16 @@
-"""The replaceable things: what the use cases need from the outside, as Protocols."""
+"""The database: what is kept, as Protocols; every call is durable when it returns."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from frontend_api.domain.audit import AuditEntry, AuditPage
-from frontend_api.domain.budgets import Allowance, Reservation, Spent, UsageRow
-from frontend_api.domain.generation import Accepted, Delta, GenerationRequest, Prompt
+from frontend_api.domain.audit import AuditEntry, AuditFilter, AuditPage
+from frontend_api.domain.budgets import UsageRow
 from frontend_api.domain.keys import ApiKey, KeyPage
+from frontend_api.domain.ledger import Ledger
 from frontend_api.domain.messages import Ending, Message
-from frontend_api.domain.model import ServedModel
-from frontend_api.domain.running import Action, RunningRequest
 from frontend_api.domain.sessions import Found, Session, SessionChanges, SessionPage
 from frontend_api.domain.stored import (
     Checkpoint,
@@ -23,68 +20,7 @@ from frontend_api.domain.stored import (
     RunState,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether requests can be answered, and if not, why."""
-
-    is_ready: bool
-    models_available: int
-    reason: str = ""
-
-
-class Generator(Protocol):
-    """Runs a model."""
-
-    def generate(self, request: GenerationRequest) -> AsyncGenerator[Accepted | Delta, None]:
-        """Yield `Accepted` once if the model tells, then deltas until every sequence has ended.
-
-        Raises a ServiceError when the backend refuses, fails or is lost. Closing
-        the generator stops the run.
-        """
-        ...
-
-
-class ModelCatalogue(Protocol):
-    """Knows the served models; answers at once from what was last seen."""
-
-    def listed(self) -> Sequence[ServedModel]:
-        """Return every model, loaded or not: the ready ones first, then by name."""
-        ...
-
-    def get(self, name: str) -> ServedModel:
-        """Return a ready model; raises ModelNotFound, ModelNotReady or BackendLost."""
-        ...
-
-    def readiness(self) -> Readiness:
-        """Return whether at least one model can answer."""
-        ...
-
-
-class Tokenizing(Protocol):
-    """A model's own tokenizer; raises ServiceErrors as Generator does."""
-
-    async def tokenize(self, model: str, prompt: Prompt) -> Sequence[int]:
-        """Return the ids that a generation from this prompt would begin with."""
-        ...
-
-    async def detokenize(self, model: str, ids: Sequence[int]) -> str:
-        """Return the text of these ids, special tokens printed."""
-        ...
-
-
-class Peers(Protocol):
-    """The other workers of this server."""
-
-    async def ask(self, request_id: str, action: Action) -> RunningRequest | None:
-        """Do it where the request runs; None when no other worker has it."""
-        ...
-
-    def listening(
-        self, answer: Callable[[str, Action], RunningRequest | None]
-    ) -> AbstractAsyncContextManager[None]:
-        """Answer what the others ask while the block runs."""
-        ...
+Result = TypeVar("Result")
 
 
 class SessionStore(Protocol):
@@ -118,7 +54,7 @@ class SessionStore(Protocol):
     async def change_session(
         self, owner: str, session_id: str, changes: SessionChanges
     ) -> Session | None:
-        """Set what is given; None when unknown."""
+        """Set what is given, in one step; None when unknown, or its title was from elsewhere."""
         ...
 
     async def delete_session(self, owner: str, session_id: str) -> bool:
@@ -212,12 +148,12 @@ class IdempotencyStore(Protocol):
         """Return None when the key is new, and is now taken; else what is known of it."""
         ...
 
-    async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
-        """Store the answer of a claimed key."""
+    async def keep(self, owner: str, key: str, claimed_at: float, answer: KeptAnswer) -> None:
+        """Store the answer of a key, unless it was claimed anew since that time."""
         ...
 
-    async def release(self, owner: str, key: str) -> None:
-        """Forget a claimed key, because there is no answer worth keeping; a kept one stays."""
+    async def release(self, owner: str, key: str, claimed_at: float) -> None:
+        """Forget a key that was claimed at that time and has no answer; others stay."""
         ...
 
 
@@ -242,33 +178,14 @@ class KeyStore(Protocol):
 
 
 class BudgetStore(Protocol):
-    """Counts what keys use, exactly, whichever worker asks; errors as above.
+    """Keeps a ledger for everybody who has budgets; errors as above."""
 
-    The minute is any sixty seconds, not one of the clock: no more than the limit is let in within
-    any of them. The day is UTC's.
-    """
+    async def change_ledger(self, subject: str, change: Callable[[Ledger], Result]) -> Result:
+        """Let this work on the subject's ledger, which is empty at first; return its result.
 
-    async def reserve(self, reservation: Reservation) -> Allowance:
-        """Set it aside, in one step.
-
-        Raises BudgetSpent, and sets nothing aside, when one of the limits does not leave so much.
+        One change after the other, whichever worker asks, and durable when this returns. It may be
+        called several times, of which one counts. What it raises is raised, and nothing is kept.
         """
-        ...
-
-    async def widen(self, reservation: Reservation, num_tokens: int) -> Allowance:
-        """Set so many more tokens aside for it; raises BudgetSpent as `reserve` does."""
-        ...
-
-    async def renew(self, spent: Sequence[Spent], lease_until: float) -> None:
-        """Tell that these still run, and what each has used so far."""
-        ...
-
-    async def settle(self, spent: Spent) -> None:
-        """Give back what the request did not use; what it used counts. Once, however often sent."""
-        ...
-
-    async def settle_lost(self, now: float) -> int:
-        """Settle those whose lease is over at what was last told of them; how many."""
         ...
 
 
@@ -293,7 +210,7 @@ class AuditStore(Protocol):
         """Add these; one of an id that is there already is not added again."""
         ...
 
-    async def entries(self, *, after: str | None, limit: int) -> AuditPage:
+    async def entries(self, wanted: AuditFilter, *, after: str | None, limit: int) -> AuditPage:
         """Return those that are older than that one; raises NotFound when there is none."""
         ...
 
@@ -302,7 +219,9 @@ class AuditStore(Protocol):
         ...
 
 
-class Store(SessionStore, IdempotencyStore, KeyStore, Protocol):
+class Store(
+    SessionStore, IdempotencyStore, KeyStore, BudgetStore, UsageStore, AuditStore, Protocol
+):
     """The database."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -314,16 +233,4 @@ class Store(SessionStore, IdempotencyStore, KeyStore, Protocol):
 
     async def ping(self) -> bool:
         """Return whether it answers, within a second or two."""
-        ...
-
-
-class Clock(Protocol):
-    """The time, so that tests can choose it."""
-
-    def now(self) -> float:
-        """Return seconds since 1970."""
-        ...
-
-    def monotonic(self) -> float:
-        """Return seconds that never go backwards."""
         ...

@@ -1,0 +1,91 @@
+"""Triton's model control: load and unload, one at a time on this host."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from grpc.aio import AioRpcError
+from tritonclient.grpc import service_pb2
+
+from frontend_api.adapters.triton_channel import TritonChannel
+from frontend_api.adapters.triton_errors import own_sentence
+from frontend_api.adapters.triton_watch import TritonWatch
+from frontend_api.domain.errors import ModelNotReady
+
+_UNLOAD_LIMIT_S: Final = 10.0
+# A lock is asked for so often; a load takes seconds.
+_LOCK_PAUSE_S: Final = 0.02
+
+
+class TritonControl:
+    """The ModelControl port on a Triton server."""
+
+    def __init__(
+        self,
+        channel: TritonChannel,
+        watch: TritonWatch,
+        *,
+        load_timeout_s: float,
+        lock: Path | None,
+    ) -> None:
+        """Control the models over this channel; workers of one host share the lock's file."""
+        self._channel = channel
+        self._watch = watch
+        self._load_timeout_s = load_timeout_s
+        self._lock = lock
+        self._alone = asyncio.Lock()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None, None]:
+        """Wait until no other load is under way, here or in another worker of this host."""
+        async with self._alone:
+            if self._lock is None:
+                yield
+                return
+            with self._lock.open("w") as file:
+                while not _is_locked(file.fileno()):  # noqa: ASYNC110 - another process has it
+                    await asyncio.sleep(_LOCK_PAUSE_S)
+                # What another worker has just done must be known before it is built upon.
+                await self._watch.look()
+                yield
+
+    async def load(self, name: str) -> None:
+        """Load it and wait until it answers; see ModelControl."""
+        request = service_pb2.RepositoryModelLoadRequest(model_name=name)
+        try:
+            await self._channel.stub.RepositoryModelLoad(request, timeout=self._load_timeout_s)
+        except AioRpcError as exc:
+            await self._watch.look()
+            raise _refused(name, "loaded", exc) from exc
+        await self._watch.look()
+
+    async def unload(self, name: str) -> None:
+        """Take no more requests for it; it goes when its last one has ended."""
+        request = service_pb2.RepositoryModelUnloadRequest(model_name=name)
+        try:
+            await self._channel.stub.RepositoryModelUnload(request, timeout=_UNLOAD_LIMIT_S)
+        except AioRpcError as exc:
+            raise _refused(name, "unloaded", exc) from exc
+        await self._watch.look()
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _refused(name: str, what: str, error: AioRpcError) -> ModelNotReady:
+    details = error.details() or ""
+    reason = own_sentence(details)
+    told = f": {reason}" if reason else "."
+    return ModelNotReady(
+        f"The model `{name}` cannot be {what}{told}", detail=f"{error.code().name}: {details}"
+    )

@@ -1,0 +1,164 @@
+"""The line: a gate that lets in as many generations as a model runs at once, in fair order.
+
+Its way: a request that finds a free place goes on at once. Else it stands in the line of its
+model, which all workers of this server share (domain/fair_line.py has the order), until it is
+its turn, or the line is too long, or it has stood there for too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from frontend_api.domain.errors import Overloaded
+from frontend_api.domain.fair_line import Bounds, Entry
+from frontend_api.domain.model import ServedModel
+from frontend_api.ports import Lines
+from frontend_api.service.admission import Work
+from frontend_api.service.callers import Caller
+from frontend_api.service.model_line import ModelLine, Standing
+from frontend_api.settings import LimitSettings
+from frontend_api.telemetry import Telemetry
+
+# What others' dying and one's own long answers may go unseen for.
+_LOOK_S: Final = 0.25
+# Of the server's own work; no caller's begins like this.
+_OWN: Final = "own"
+
+
+class Line:
+    """The lines of all models, for one worker."""
+
+    def __init__(self, lines: Lines, limits: LimitSettings, telemetry: Telemetry) -> None:
+        """Use these; nothing is opened before `running`."""
+        self._lines = lines
+        self._limits = limits
+        self._telemetry = telemetry
+        self._of_model: dict[str, ModelLine] = {}
+        self._next_look: asyncio.TimerHandle | None = None
+        self._is_open = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """Stand in line with the other workers while the block runs."""
+        async with self._lines.opened(self._stir_all):
+            self._is_open = True
+            try:
+                yield
+            finally:
+                self._is_open = False
+                if self._next_look is not None:
+                    self._next_look.cancel()
+                for line in self._of_model.values():
+                    line.close()
+
+    @asynccontextmanager
+    async def entered(self, work: Work) -> AsyncGenerator[None, None]:
+        """Wait for places, one for each answer; raises TooManyWaiting or Overloaded."""
+        bounds = self._bounds(work.model)
+        if bounds is None or not self._is_open:
+            yield
+            return
+        line = self._line(work.model.name)
+        standing = Standing(
+            work=work,
+            entry=self._entry(work),
+            task=_current_task(),
+            turn=asyncio.get_running_loop().create_future(),
+        )
+        try:
+            line.join(standing, bounds)
+            await self._turn(line, standing)
+            yield
+        finally:
+            if self._is_open:
+                line.leave(standing)
+
+    async def accepted(self, work: Work) -> None:
+        """The line has no part in this."""
+
+    async def _turn(self, line: ModelLine, standing: Standing) -> None:
+        self._look_soon()
+        model = standing.work.model.name
+        if not standing.turn.done():
+            loop = asyncio.get_running_loop()
+            since = loop.time()
+            self._telemetry.queue_joined(model)
+            try:
+                await self._wait(line, standing)
+            finally:
+                self._telemetry.queue_left(model, loop.time() - since)
+        if standing.error is not None:
+            self._telemetry.queue_refused(model, standing.error.code or "")
+            raise standing.error
+
+    async def _wait(self, line: ModelLine, standing: Standing) -> None:
+        try:
+            async with asyncio.timeout(self._limits.max_queue_s):
+                await standing.turn
+        except TimeoutError:
+            standing.error = Overloaded(
+                "The model had no place for this request in time.",
+                retry_after_s=line.retry_after_s,
+            )
+
+    def _line(self, model: str) -> ModelLine:
+        line = self._of_model.get(model)
+        if line is None:
+            line = self._of_model[model] = ModelLine(model, self._lines)
+        return line
+
+    def _bounds(self, model: ServedModel) -> Bounds | None:
+        places = self._limits.max_parallel_per_model or model.max_sequences
+        return Bounds(places, self._limits.max_queue_per_model) if places else None
+
+    def _entry(self, work: Work) -> Entry:
+        total = None if work.max_tokens is None else work.max_tokens * work.num_sequences
+        return Entry(
+            worker=self._lines.worker,
+            subject=_number_of(_OWN if work.is_own else _subject(work.caller)),
+            weight=work.caller.limits.priority_weight,
+            places=work.num_sequences,
+            max_tokens=total,
+            is_own=work.is_own,
+        )
+
+    def _look_soon(self) -> None:
+        if self._next_look is None:
+            loop = asyncio.get_running_loop()
+            self._next_look = loop.call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        is_busy = False
+        for line in self._of_model.values():
+            if not line.is_empty:
+                is_busy = True
+                line.look()
+        if is_busy:
+            self._look_soon()
+
+    def _stir_all(self) -> None:
+        for line in self._of_model.values():
+            if not line.is_empty:
+                line.stir()
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a generation passes the gates in a task of its own")
+    return task
+
+
+def _subject(caller: Caller) -> str:
+    return f"owner {caller.owner}" if caller.key_id is None else f"key {caller.key_id}"
+
+
+@lru_cache(maxsize=4096)
+def _number_of(subject: str) -> int:
+    return int.from_bytes(blake2b(subject.encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,125 @@
+"""How much is used, per day, key and model: counted here, and added up in the store.
+
+It is a gate that lets everything in, and the last one: what the gates before it refuse is not
+counted. What has gathered reaches the store once a second, and at the end; while the store is
+away it waits here, one row for each day, key and model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.errors import StoreLost
+from frontend_api.ports import Clock, UsageStore
+from frontend_api.service.admission import Work
+
+_FLUSH_EVERY_S: Final = 1.0
+# So many keys and models cannot be busy while the store is away without something being wrong.
+_MAX_ROWS: Final = 10_000
+_Key = tuple[str, str, str]
+_log = structlog.get_logger()
+
+
+class UsageCount:
+    """What this worker's generations have used."""
+
+    def __init__(self, store: UsageStore, clock: Clock) -> None:
+        """Use these; nothing is written before `open`."""
+        self._store = store
+        self._clock = clock
+        self._rows: dict[_Key, UsageRow] = {}
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None, None]:
+        """Write what gathers, while the block runs and after it."""
+        writing = asyncio.create_task(self._keep_writing())
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+            await self.write()
+
+    @asynccontextmanager
+    async def entered(self, work: Work) -> AsyncGenerator[None, None]:
+        """Count the work once it has ended, however it ends."""
+        day = self.today()
+        try:
+            yield
+        finally:
+            self._add(_row_of(work, day))
+
+    async def accepted(self, work: Work) -> None:
+        """Let it go on."""
+
+    async def rows(
+        self, first_day: str, last_day: str, *, key_id: str | None = None
+    ) -> Sequence[UsageRow]:
+        """Return the sums of these days, with what has just ended here; raises StoreLost."""
+        await self.write()
+        return await self._store.usage(first_day, last_day, key_id=key_id)
+
+    async def write(self) -> bool:
+        """Add what has gathered to the store; False when it is away, and all of it waits."""
+        rows, self._rows = self._rows, {}
+        if not rows:
+            return True
+        try:
+            await self._store.add_usage(list(rows.values()))
+        except BaseException as error:
+            for row in rows.values():
+                self._add(row)
+            if not isinstance(error, StoreLost):
+                raise
+            return False
+        return True
+
+    def today(self) -> str:
+        """Return the day that is counted for now, of UTC."""
+        return datetime.fromtimestamp(self._clock.now(), UTC).date().isoformat()
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_EVERY_S)
+            try:
+                await self.write()
+            except Exception:
+                _log.exception("usage.fault")
+
+    def _add(self, row: UsageRow) -> None:
+        key = (row.day, row.key_id, row.model)
+        if key not in self._rows and len(self._rows) >= _MAX_ROWS:
+            _log.error("usage.row_lost", key_id=row.key_id, model=row.model)
+            return
+        self._rows[key] = _sum(self._rows[key], row) if key in self._rows else row
+
+
+def _row_of(work: Work, day: str) -> UsageRow:
+    usage = work.usage
+    return UsageRow(
+        day=day,
+        key_id=(None if work.is_own else work.caller.key_id) or "",
+        model=work.model.name,
+        num_requests=1,
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+    )
+
+
+def _sum(one: UsageRow, other: UsageRow) -> UsageRow:
+    return replace(
+        one,
+        num_requests=one.num_requests + other.num_requests,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        cached_tokens=one.cached_tokens + other.cached_tokens,
+        completion_tokens=one.completion_tokens + other.completion_tokens,
+    )

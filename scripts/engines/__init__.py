@@ -1,0 +1,1 @@
+"""scripts/build_engine: from a Hugging Face folder to an engine for one machine."""

@@ -1,0 +1,1 @@
+"""Writes the dashboards of docker/grafana from a table."""

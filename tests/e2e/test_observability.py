@@ -1,0 +1,131 @@
+"""Prometheus scrapes a Conch under a little load, and every dashboard has something to show."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from scripts.grafana.cli import DASHBOARDS
+from tests.e2e.conch_process import LIMIT_S, Conch, until_async
+from tests.e2e.prometheus_process import CONFIGURATION, Prometheus, running_prometheus
+
+# More than `steady` writes at once: some wait in line.
+NUM_AT_ONCE = 90
+# promtool's status when a page is valid but not as it would have it.
+NOT_TO_ITS_TASTE = 3
+
+
+def promtool(*arguments: str, page: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["promtool", *arguments],
+        input=page,
+        cwd=CONFIGURATION,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "config", "prometheus.yml"),
+        ("check", "rules", "recording_rules.yml", "alert_rules.yml"),
+        ("test", "rules", "alert_tests.yml"),
+    ],
+    ids=" ".join,
+)
+def test_promtool_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
+    checked = promtool(*arguments)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_promtool_finds_our_metrics_well_named(conch: Conch) -> None:
+    ours = promtool("check", "metrics", page=httpx.get(f"{conch.url}/metrics").text)
+    assert ours.returncode == 0, ours.stderr
+
+    triton = promtool("check", "metrics", page=httpx.get(conch.metrics_url).text)
+    assert triton.returncode in (0, NOT_TO_ITS_TASTE), triton.stderr
+    # Triton's own names are what they are.
+    assert [line for line in triton.stderr.splitlines() if not line.startswith("nv_")] == []
+
+
+@pytest.fixture(scope="module")
+async def watched(
+    conch: Conch, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Prometheus]:
+    """A Prometheus that has seen some use of `conch` begin and go on."""
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), conch) as prometheus:
+        # Counters are worth something from their second look on: let it see them first.
+        await use(conch, 1)
+        await until_async(
+            lambda: (
+                len(prometheus.ask("conch_queue_duration_seconds_count")) > 0
+                and sum(prometheus.ask("up")) == 2
+            ),
+            "Prometheus has seen the API and Triton",
+        )
+        await use(conch, 1)
+        yield prometheus
+
+
+async def use(conch: Conch, num_rounds: int) -> None:
+    """Have every model answer, some requests refused and some wait in line."""
+    limits = httpx.Limits(max_connections=NUM_AT_ONCE)
+    async with httpx.AsyncClient(base_url=conch.url, timeout=LIMIT_S, limits=limits) as client:
+        chats = [("steady", 4)] * NUM_AT_ONCE + [("slow", 2), ("demo", 8)]
+        for _ in range(num_rounds):
+            answers = await asyncio.gather(*(chat(client, model, num) for model, num in chats))
+            assert set(answers) == {200}
+            assert await chat(client, "nothing", 1) == 404
+            stored = {"model": "demo", "input": "Hello", "max_output_tokens": 8}
+            assert (await client.post("/v1/responses", json=stored)).status_code == 200
+
+
+async def chat(client: httpx.AsyncClient, model: str, max_tokens: int) -> int:
+    messages = [{"role": "user", "content": "Count."}]
+    body = {"model": model, "messages": messages, "max_tokens": max_tokens}
+    return (await client.post("/v1/chat/completions", json=body)).status_code
+
+
+async def test_every_query_of_every_panel_has_an_answer(watched: Prometheus) -> None:
+    missing = {
+        f"{board.title}, {panel.title}: {query.legend}": query.expr
+        for board in DASHBOARDS
+        for row in board.rows
+        for panel in row
+        for query in panel.queries
+    }
+
+    def ask_what_is_missing() -> bool:
+        for where, expr in list(missing.items()):
+            chosen = expr.replace("$__rate_interval", "1m").replace("$model", ".*")
+            if watched.ask(chosen):
+                del missing[where]
+        return not missing
+
+    try:
+        await until_async(ask_what_is_missing, "every panel shows something", 20)
+    except AssertionError as failed:
+        raise AssertionError(f"without an answer: {missing}") from failed
+
+
+async def test_every_rule_is_evaluated_and_nothing_is_wrong_with_a_healthy_server(
+    watched: Prometheus,
+) -> None:
+    await until_async(
+        lambda: all(rule["health"] == "ok" for rule in watched.rules()), "all rules are evaluated"
+    )
+
+    rules = watched.rules()
+    assert len(rules) > 20
+    assert [rule.get("lastError") for rule in rules if rule.get("lastError")] == []
+    # A machine's disk may be nearly full; nothing else should be.
+    firing = {rule["name"] for rule in rules if rule.get("state") == "firing"}
+    assert firing <= {"ConchDiskAlmostFull"}

@@ -1,0 +1,56 @@
+"""Requests for a model that is still to be loaded."""
+
+import asyncio
+from typing import Any
+
+from frontend_api.app import create_app
+from frontend_api.domain.errors import ModelNotReady
+from frontend_api.domain.model import ServedModel
+from tests.web.fakes import FakeCatalogue, FakeControl, FakeGenerator, words
+from tests.web.running import settings, wired
+
+ASKED = {"model": "late", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+QUICK = {"server": {"keepalive_interval_s": 0.01}, "triton": {"queue_timeout_s": 0.05}}
+
+
+async def answered(*, failure: ModelNotReady | None = None, **asked: Any) -> tuple[int, str]:
+    """Ask for a model that loads while the client waits: status and text."""
+    catalogue = FakeCatalogue(ServedModel("late", state="unloaded"))
+    wiring = wired(FakeGenerator(words("Hello")), catalogue, settings(**QUICK))
+    control = wiring.control
+    assert isinstance(control, FakeControl)
+    control.may_go_on.clear()
+    control.failure = failure
+    async with create_app(wiring).test_app() as app:
+        asking = asyncio.create_task(
+            app.test_client().post("/v1/chat/completions", json={**ASKED, **asked})
+        )
+        await asyncio.wait([asking], timeout=0.5)
+        control.may_go_on.set()
+        response = await asking
+        text = await response.get_data(as_text=True)
+    return response.status_code, text
+
+
+async def test_a_stream_is_kept_alive_while_its_model_loads() -> None:
+    status, text = await answered()
+
+    assert status == 200
+    assert text.startswith(":")
+    assert '"content":"Hello"' in text
+    assert text.endswith("data: [DONE]\n\n")
+
+
+async def test_a_model_that_cannot_be_loaded_ends_the_stream_with_an_error() -> None:
+    status, text = await answered(failure=ModelNotReady("The model cannot be loaded: why."))
+
+    assert status == 200
+    assert "The model cannot be loaded: why." in text
+    assert text.endswith("data: [DONE]\n\n")
+
+
+async def test_a_whole_answer_waits_for_its_model() -> None:
+    status, text = await answered(stream=False)
+
+    assert status == 200
+    assert '"content":"Hello"' in text

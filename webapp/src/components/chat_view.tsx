@@ -1,0 +1,57 @@
+/** One conversation, or a new one: its head line, its thread and the message field. */
+
+import { useEffect, type ReactNode } from 'react';
+import { shellStrings as strings } from '../shell_strings';
+import { openPanel } from '../state/panels';
+import { useSessionTitle } from '../state/sessions';
+import { useThread } from '../state/threads';
+import { openThread } from '../state/turns';
+import { Composer } from './composer';
+import { Icon } from './icon';
+import { ModelPicker } from './model_picker';
+import { PageHead } from './page_head';
+import { focusComposer } from './shortcuts';
+import { Thread } from './thread_view';
+
+interface ChatViewProps {
+  readonly threadId: string;
+  readonly sessionId: string | null;
+  /** What a search has led to. */
+  readonly messageId: string | null;
+}
+
+export function ChatView({ threadId, sessionId, messageId }: ChatViewProps): ReactNode {
+  const thread = useThread(threadId);
+  useEffect(() => {
+    if (sessionId !== null) void openThread(sessionId);
+  }, [sessionId]);
+  useComposerFocus(messageId);
+  return (
+    <main className="chat">
+      <ChatHead threadId={threadId} sessionId={sessionId} />
+      <Thread threadId={threadId} focusMessageId={messageId} />
+      {thread?.state !== 'missing' && <Composer threadId={threadId} />}
+    </main>
+  );
+}
+
+/** Whoever opens a conversation wants to write; on a phone the keyboard would cover it. */
+function useComposerFocus(messageId: string | null): void {
+  useEffect(() => {
+    const isTaken = messageId !== null || document.querySelector('dialog[open]') !== null;
+    if (!isTaken && matchMedia('(pointer: fine)').matches) focusComposer();
+  }, [messageId]);
+}
+
+function ChatHead({ threadId, sessionId }: { threadId: string; sessionId: string | null }): ReactNode {
+  const known = useSessionTitle(sessionId);
+  const title = known !== '' ? known : sessionId === null ? strings.newChat : strings.untitled;
+  return (
+    <PageHead title={title}>
+      <ModelPicker threadId={threadId} />
+      <button type="button" className="icon-button" aria-label={strings.settings} onClick={() => openPanel('settings')}>
+        <Icon name="gear" />
+      </button>
+    </PageHead>
+  );
+}

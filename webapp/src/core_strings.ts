@@ -1,0 +1,28 @@
+/** What is said about the way to the server; a translation replaces this file and its neighbours. */
+
+export const coreStrings = {
+  answerBegun: 'The answer begins.',
+  answerEnded: 'The answer is complete.',
+  answerStopped: 'The answer was stopped.',
+  answerCut: 'The answer ended early.',
+  answerFailed: (why: string) => `The answer failed: ${why}`,
+  answerUnsaved: 'The answer is not saved yet: the database does not answer.',
+  notSent: (why: string) => `Not sent: ${why}`,
+  notRenamed: (why: string) => `The name was not changed: ${why}`,
+  notPinned: (why: string) => `The pin was not changed: ${why}`,
+  notDeleted: (why: string) => `The conversation was not deleted: ${why}`,
+  notSwitched: (why: string) => `The branch was not switched: ${why}`,
+  notForked: (why: string) => `The copy was not made: ${why}`,
+  notExported: (why: string) => `The export failed: ${why}`,
+  notImported: (why: string) => `The import failed: ${why}`,
+  imported: (count: number) => (count === 1 ? 'One conversation was imported.' : `${count} conversations were imported.`),
+  importRefused: (count: number, why: string) => `${count} could not be imported: ${why}`,
+  deleted: (title: string) => `“${title}” was deleted.`,
+  undo: 'Undo',
+  untitled: 'Untitled',
+  noModel: 'No model is ready to answer.',
+  noProbs: 'This model does not tell the probabilities of its tokens.',
+  probsDiffer: 'Asked the same again, the model said something else: there are no figures for this answer.',
+  notEdited: (why: string) => `The answer was not changed: ${why}`,
+  wrongKey: 'The server does not know this key.',
+} as const;

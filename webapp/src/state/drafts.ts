@@ -1,0 +1,66 @@
+/** What was typed and not sent, for each session; it outlives the page. */
+
+import { useStore } from 'zustand';
+import { createStore } from 'zustand/vanilla';
+import { asObject } from '../api/json';
+import { keep, readKept } from './kept';
+import { placeOf, usePlace } from './threads';
+
+const NAME = 'conch.drafts';
+const DEBOUNCE_MS = 300;
+const MOST_DRAFTS = 50;
+
+type Drafts = Readonly<Record<string, string>>;
+
+export const drafts = createStore<Drafts>(readDrafts);
+let saving: ReturnType<typeof setTimeout> | undefined;
+
+export function draftOf(threadId: string): string {
+  return drafts.getState()[placeOf(threadId)] ?? '';
+}
+
+export function setDraft(threadId: string, text: string): void {
+  putDraft(placeOf(threadId), text);
+}
+
+export function clearDraft(threadId: string): void {
+  setDraft(threadId, '');
+}
+
+export function useDraft(threadId: string): string {
+  const place = usePlace(threadId);
+  return useStore(drafts, (state) => state[place] ?? '');
+}
+
+/** Empty the field while a question is on its way; what is kept stays until it has arrived. */
+export function hideDraft(threadId: string): void {
+  clearTimeout(saving);
+  drafts.setState({ [placeOf(threadId)]: '' });
+}
+
+/** The draft of what had no session moves to its session. */
+export function moveDraft(from: string, to: string): void {
+  const text = drafts.getState()[from] ?? '';
+  putDraft(to, text);
+  putDraft(from, '');
+}
+
+/** Write what waits to be written: before the page is left. */
+export function saveDrafts(): void {
+  clearTimeout(saving);
+  const written = Object.entries(drafts.getState()).filter(([, text]) => text !== '');
+  keep(NAME, Object.fromEntries(written.slice(-MOST_DRAFTS)));
+}
+
+function putDraft(place: string, text: string): void {
+  const { [place]: _, ...others } = drafts.getState();
+  // The last changed is the last, so that the oldest ones go when there are too many.
+  drafts.setState({ ...others, [place]: text }, true);
+  clearTimeout(saving);
+  saving = setTimeout(saveDrafts, DEBOUNCE_MS);
+}
+
+function readDrafts(): Drafts {
+  const kept = Object.entries(asObject(readKept(NAME)));
+  return Object.fromEntries(kept.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}

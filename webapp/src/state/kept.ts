@@ -1,0 +1,21 @@
+/** What this browser keeps between visits, as JSON under one name each; one that keeps nothing is no error. */
+
+import { parseJson } from '../api/json';
+
+export function readKept(name: string): unknown {
+  try {
+    return parseJson(localStorage.getItem(name) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+/** Whether it was kept: the browser's room may be full. */
+export function keep(name: string, value: unknown): boolean {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,110 @@
+/** The tree of a session's messages: pure functions, every change is a new tree. */
+
+import type { SessionTree } from '../api/types';
+import { type Message, isRunning } from './message';
+
+export interface Tree {
+  readonly messages: ReadonlyMap<string, Message>;
+  /** The message in view: the path to it from the first one is what is shown. */
+  readonly head: string | null;
+}
+
+export const EMPTY_TREE: Tree = { messages: new Map(), head: null };
+
+/** The messages from the first one to the head; those that were deleted keep their place. */
+export function pathOf(tree: Tree): readonly Message[] {
+  const path: Message[] = [];
+  let next = tree.head === null ? undefined : tree.messages.get(tree.head);
+  while (next !== undefined && path.length < tree.messages.size) {
+    path.push(next);
+    next = next.parentId === null ? undefined : tree.messages.get(next.parentId);
+  }
+  return path.toReversed();
+}
+
+/** The ids of the messages that follow this one, the oldest first; null: the first messages. */
+export function childrenOf(tree: Tree, parentId: string | null): readonly string[] {
+  const ids: string[] = [];
+  for (const message of tree.messages.values()) {
+    if (message.parentId === parentId && !message.isDeleted) ids.push(message.id);
+  }
+  return ids;
+}
+
+/** The ids of the messages in this one's place, itself among them, the oldest first. */
+export function siblingsOf(tree: Tree, id: string): readonly string[] {
+  const message = tree.messages.get(id);
+  return message === undefined ? [] : childrenOf(tree, message.parentId);
+}
+
+/** The end of the newest way on from this message. */
+export function leafUnder(tree: Tree, id: string): string {
+  const newestChild = new Map<string, string>();
+  for (const message of tree.messages.values()) {
+    if (message.parentId !== null && !message.isDeleted) newestChild.set(message.parentId, message.id);
+  }
+  let leaf = id;
+  for (let next: string | undefined = id; next !== undefined; next = newestChild.get(leaf)) leaf = next;
+  return leaf;
+}
+
+/** The tree with this message put in or changed, and the head moved if told so. */
+export function withMessage(tree: Tree, message: Message, head: string | null = tree.head): Tree {
+  return { messages: new Map(tree.messages).set(message.id, message), head };
+}
+
+export function withHead(tree: Tree, head: string | null): Tree {
+  return { messages: tree.messages, head };
+}
+
+/** The tree without a message that waited to be sent, with everything that followed it. */
+export function without(tree: Tree, id: string, head: string | null): Tree {
+  const messages = new Map(tree.messages);
+  const leaving = [id];
+  for (let next = leaving.pop(); next !== undefined; next = leaving.pop()) {
+    leaving.push(...childrenOf({ messages, head }, next));
+    messages.delete(next);
+  }
+  return { messages, head };
+}
+
+/** The tree after a message has got another id; its place among its siblings stays. */
+export function renamed(tree: Tree, from: string, to: Partial<Message> & { readonly id: string }): Tree {
+  const messages = new Map<string, Message>();
+  for (const [id, message] of tree.messages) {
+    if (id === to.id && id !== from) continue;
+    const renamedOne = id === from ? { ...message, ...to } : message;
+    const moved = renamedOne.parentId === from ? { ...renamedOne, parentId: to.id } : renamedOne;
+    messages.set(moved.id, moved);
+  }
+  return { messages, head: tree.head === from ? to.id : tree.head };
+}
+
+/**
+ * The server's tree, with what is known here only: messages that wait to be sent, and the keys and
+ * ends of those that are there. `keepsHead`: what is in view here stays in view. `isGrowing`: whether
+ * an answer, by its key, is still being told here: its end comes the same way.
+ */
+export function merged(here: Tree, server: SessionTree, keepsHead: boolean, isGrowing: (key: string) => boolean): Tree {
+  const messages = new Map<string, Message>();
+  for (const message of server.messages) {
+    const known = here.messages.get(message.id);
+    const isKept = known !== undefined && isGrowing(known.key);
+    messages.set(message.id, known === undefined ? message : isKept ? known : mergedMessage(known, message));
+  }
+  for (const message of here.messages.values()) {
+    if (message.status === 'sending') messages.set(message.id, message);
+  }
+  const staysHere = keepsHead && here.head !== null && messages.has(here.head);
+  return { messages, head: staysHere ? here.head : server.head };
+}
+
+/** What is the same stays the same object, so that its view is not made again. */
+function mergedMessage(known: Message, message: Message): Message {
+  const isEnded = !isRunning(known);
+  // A tree that was read before the end came here.
+  if (isEnded && isRunning(message)) return known;
+  const isSame = known.status === message.status && known.isDeleted === message.isDeleted;
+  if (isEnded && isSame && known.parts.length === message.parts.length && known.isSaved) return known;
+  return { ...message, key: known.key, createdAt: known.createdAt };
+}
