@@ -18,6 +18,7 @@ from frontend_api.service.idempotency import Idempotency, Patience
 from frontend_api.service.key_checks import KeyChecks
 from frontend_api.service.keys import Keys, static_keys
 from frontend_api.service.line import Line
+from frontend_api.service.log_level import LogLevel
 from frontend_api.service.model_loading import ModelLoading
 from frontend_api.service.request_limits import RequestLimits
 from frontend_api.service.requests import Requests
@@ -26,10 +27,12 @@ from frontend_api.service.screening import Screened
 from frontend_api.service.self_watch import SelfWatch
 from frontend_api.service.served_models import ServedModels
 from frontend_api.service.sessions import Sessions
+from frontend_api.service.status import ServerStatus
 from frontend_api.service.titles import Titles
 from frontend_api.service.tokens import Tokens
 from frontend_api.service.usage import UsageCount
 from frontend_api.settings import Settings
+from frontend_api.web.admin_status import admin_status_routes
 from frontend_api.web.audit import audit_routes, install_audit
 from frontend_api.web.completions import completion_routes
 from frontend_api.web.connection import HttpConnection
@@ -47,6 +50,7 @@ from frontend_api.web.errors import install_error_handlers
 from frontend_api.web.guard import install_guard
 from frontend_api.web.idempotency import install_idempotency
 from frontend_api.web.key_admin import key_routes
+from frontend_api.web.log_level_admin import log_level_routes
 from frontend_api.web.model_admin import model_admin_routes
 from frontend_api.web.models import model_routes
 from frontend_api.web.openapi import openapi_routes
@@ -105,7 +109,11 @@ def create_app(wiring: Wiring) -> Quart:
     install_error_handlers(app)
     _add_routes(app, use, wiring)
     _add_original_dialect(app, use, wiring)
-    app.register_blueprint(key_routes(Keys(wiring.store, wiring.clock, static, checks)))
+    keys = Keys(wiring.store, wiring.clock, static, checks)
+    app.register_blueprint(key_routes(keys))
+    log_level = LogLevel(wiring.level)
+    app.register_blueprint(log_level_routes(log_level))
+    app.register_blueprint(admin_status_routes(_server_status(wiring, use.generations, keys)))
 
     _install_guards(app, use, wiring, checks)
 
@@ -120,6 +128,7 @@ def create_app(wiring: Wiring) -> Quart:
             use.budgets.open(),
             use.usage.open(),
             _self_watch(wiring).running(),
+            log_level.running(),
             use.loading.running(),
             use.line.running(),
             use.responses.running(),
@@ -132,6 +141,12 @@ def create_app(wiring: Wiring) -> Quart:
     )
     app.asgi_app = guarded  # type: ignore[method-assign,assignment]
     return app
+
+
+def _server_status(wiring: Wiring, generations: Generations, keys: Keys) -> ServerStatus:
+    return ServerStatus(
+        generations, wiring.store, keys, telemetry=wiring.telemetry, clock=wiring.clock
+    )
 
 
 def _self_watch(wiring: Wiring) -> SelfWatch:
@@ -193,7 +208,7 @@ def _use_cases(wiring: Wiring) -> _UseCases:
     security = settings.security
     static = [each.key.get_secret_value() for each in security.api_keys]
     audit = Audit(store, clock, days=security.audit_days, hidden=static)
-    gates = Gates([audit, RequestLimits(settings.limits), budgets, loading, line, usage])
+    gates = Gates([audit, RequestLimits(settings.limits), budgets], [loading, line, usage])
     generator = Screened(wiring.generator, wiring.tokenizing, wiring.rules, audit.answer_refused)
     generations = Generations(models, generator, wiring.telemetry, settings.triton, gates)
     titles = Titles(

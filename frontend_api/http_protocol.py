@@ -46,6 +46,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._timeout_s: float = self.config.head_timeout_s  # type: ignore[attr-defined]
         self._timer: asyncio.TimerHandle | None = None
         self._is_in_head = True
+        # Since the last piece of a body: of a head, or of what chunks carry beside it (trailers).
         self._head_bytes = 0
         self._is_too_large = False
 
@@ -60,14 +61,19 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and refuse a head that grows too long."""
+        """Parse what came, and refuse a head, or trailers, that grow too long."""
+        self._head_bytes += len(data)
         if self._is_in_head:
-            self._head_bytes += len(data)
             self._arm()
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes <= MAX_HEAD_BYTES:
+            return
+        if self._is_in_head:
             self._is_too_large = True
             self.send_400_response("")
+        else:
+            # Its answer may have begun: there is no place for another.
+            self.transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header of a bounded number."""
@@ -82,9 +88,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._disarm()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Pass it on; it has a limit of its own."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Expect the next head."""
-        self._is_in_head = True
+        self._is_in_head, self._head_bytes = True, 0
         self._disarm()
         super().on_message_complete()
 

@@ -43,8 +43,13 @@ def configure_logging(level: str, log_format: str, secrets: Sequence[str] = ()) 
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        # The level is asked for each line, not built in: it may be changed while we run.
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -57,3 +62,13 @@ def configure_logging(level: str, log_format: str, secrets: Sequence[str] = ()) 
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Its own lines at INFO say when a worker starts and stops; ours say the same.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def log_level() -> str:
+    """Return from which level on lines of this process are written: debug, info, …"""
+    return logging.getLevelName(logging.getLogger().level).lower()
+
+
+def set_log_level(level: str) -> None:
+    """Write lines from this level on, from now on."""
+    logging.getLogger().setLevel(level.upper())

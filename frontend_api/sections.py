@@ -79,6 +79,7 @@ class ModelSettings(Section):
     served: Names = ()
     warm: Names = ()
     aliases: dict[str, str] = Field(default_factory=dict)
+    chat_templates: dict[str, str] = Field(default_factory=dict)
     load_on_demand: bool = True
     load_timeout_s: PositiveFloat = 600
     max_loaded_models: NonNegativeInt = 0

@@ -7,6 +7,7 @@ keys and bad values stop the start with one sentence. Only place that reads the 
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,8 @@ __all__ = [
 ENV_PREFIX: Final = "CONCH_"
 # An address may hold a password, under a mistyped name as well.
 _ADDRESS_MARK: Final = "://"
+# A setting that is not known may be a key in the wrong place.
+_KEY_NAME: Final = re.compile(r"key|secret|passw|token(?!s)", re.IGNORECASE)
 # Of [security], where a key may stand under any mistyped name.
 _PLAIN_SECURITY: Final = frozenset(
     {
@@ -184,9 +187,11 @@ def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    is_unknown = first["type"] == "extra_forbidden"
     value = repr(first["input"])
-    value = "'***'" if _may_be_secret(first["loc"], value) else value
-    if first["type"] == "extra_forbidden":
+    if _may_be_secret(first["loc"], value) or (is_unknown and _may_hold_key(key, first["input"])):
+        value = "'***'"
+    if is_unknown:
         return f"The setting {key} is not known (its value is {value})."
     return f"The setting {key} cannot be {value}: {first['msg']}."
 
@@ -196,3 +201,8 @@ def _may_be_secret(place: tuple[int | str, ...], value: str) -> bool:
     if section == "security":
         return key not in _PLAIN_SECURITY
     return (section, key) == ("store", "mongodb_uri") or _ADDRESS_MARK in value
+
+
+def _may_hold_key(name: str, value: object) -> bool:
+    """Return whether what nobody asked for may be a key, or a table with one in it."""
+    return isinstance(value, Mapping | list) or _KEY_NAME.search(name) is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frontend_api.adapters.blocklist_file import BlocklistFile
+from frontend_api.adapters.level_file import LevelFile, OwnLevel
 from frontend_api.adapters.mongo import MongoStore
 from frontend_api.adapters.mongo_driver import MongoAddress
 from frontend_api.adapters.own_lines import OwnLines
@@ -24,6 +25,7 @@ from frontend_api.ports import (
     ModelCatalogue,
     ModelControl,
     Peers,
+    SharedLevel,
     Store,
     Tokenizing,
 )
@@ -61,6 +63,7 @@ class Wiring:
     telemetry: Telemetry = field(default_factory=Telemetry)
     peers: Peers = field(default_factory=NoPeers)
     lines: Lines = field(default_factory=OwnLines)
+    level: SharedLevel = field(default_factory=OwnLevel)
     rules: RuleSource = field(default_factory=NoRules)
     clock: Clock = field(default_factory=SystemClock)
     running: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
@@ -81,6 +84,7 @@ def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
         # Several workers share this folder; a single one has none.
         peers=NoPeers() if metrics_folder is None else WorkerPeers(metrics_folder),
         lines=OwnLines() if metrics_folder is None else SharedLines(metrics_folder),
+        level=OwnLevel() if metrics_folder is None else LevelFile(metrics_folder),
         rules=rules_of(settings.security),
         running=triton.running,
     )

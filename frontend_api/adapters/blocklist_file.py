@@ -94,21 +94,21 @@ def _read(path: Path) -> Rules:
         said = _FileIn.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as exc:
         raise SettingsError(f"The blocklist {path} cannot be read: {exc.strerror}.") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"The blocklist {path} is not valid TOML: {exc}.") from exc
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
             f"The blocklist {path} has a fault in {place}: {first['msg']}."
         ) from exc
+    except (ValueError, RecursionError) as exc:
+        raise SettingsError(f"The blocklist {path} is not valid TOML: {exc}.") from exc
     rules = []
     for each in said.rule:
         try:
             rules.append(
                 new_rule(each.name, each.pattern, each.action, place=each.where, mask=each.mask)
             )
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise SettingsError(
                 f"The rule '{each.name}' of the blocklist {path} cannot be used: {exc}."
             ) from exc

@@ -6,6 +6,7 @@ to the calls that both have, with the types of pymongo, so that the driver is a 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -61,6 +62,8 @@ def open_client(address: MongoAddress) -> Client:
         "serverSelectionTimeoutMS": timeout_ms,
         "connectTimeoutMS": timeout_ms,
     }
+    # Its debug messages hold the documents: what people wrote.
+    logging.getLogger("pymongo").setLevel(logging.INFO)
     kind = AsyncIOMotorClient if address.driver == "motor" else AsyncMongoClient
     try:
         return cast("Client", kind(address.uri, **options))

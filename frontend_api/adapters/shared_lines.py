@@ -26,6 +26,8 @@ from frontend_api.domain.line_memory import NUM_BYTES, LineMemory
 # A worker's number is one byte.
 _MAX_WORKERS: Final = 256
 _MAX_DATAGRAM_BYTES: Final = 16
+# A line is held for some microseconds.
+_PAUSE_S: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -34,7 +36,20 @@ class _Table:
     mapped: mmap.mmap
     memory: LineMemory
     line: FairLine
-    is_new: bool = True
+
+    def is_locked(self) -> bool:
+        """Lock it, unless another worker has it."""
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of it, and of its lock."""
+        self.memory.release()
+        self.mapped.close()
+        self.file.close()
 
 
 class SharedLines:
@@ -60,6 +75,7 @@ class SharedLines:
         with ExitStack() as opened:
             opened.callback(self._close_tables)
             self._worker = self._number(opened)
+            await self._forget(self._worker)
             own = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             path = self._address(self._worker)
             # Left by one who died with this number.
@@ -78,17 +94,12 @@ class SharedLines:
         """See Lines."""
         table = self._tables.get(model)
         if table is None:
-            table = self._tables[model] = self._open_table(model)
-        try:
-            fcntl.flock(table.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            name = blake2b(model.encode(), digest_size=16).hexdigest()
+            table = self._tables[model] = _open_table(self._folder / f"line-{name}.table")
+        if not table.is_locked():
             yield None
             return
         try:
-            if table.is_new:
-                # Of one who died with this worker's number.
-                table.line.forget(self.worker)
-                table.is_new = False
             yield table.line
         finally:
             fcntl.flock(table.file, fcntl.LOCK_UN)
@@ -118,6 +129,17 @@ class SharedLines:
                 return number
         raise RuntimeError(f"more than {_MAX_WORKERS} workers share {self._folder}")
 
+    async def _forget(self, worker: int) -> None:
+        """Take out of all lines what one who died with this number had in them."""
+        for path in self._folder.glob("line-*.table"):
+            table = _open_table(path)
+            try:
+                while not table.is_locked():  # noqa: ASYNC110 - another process has it
+                    await asyncio.sleep(_PAUSE_S)
+                table.line.forget(worker)
+            finally:
+                table.close()
+
     def _is_alive(self, worker: int) -> bool:
         with self._alive_file(worker) as file:
             try:
@@ -132,22 +154,20 @@ class SharedLines:
     def _address(self, worker: int) -> Path:
         return self._folder / f"line-{worker}.sock"
 
-    def _open_table(self, model: str) -> _Table:
-        name = blake2b(model.encode(), digest_size=16).hexdigest()
-        file = (self._folder / f"line-{name}.table").open("a+b", buffering=0)
-        # Zeros are an empty line, so it does not matter who is first. With room on the disk: there
-        # is no error to catch when a page of the map cannot be written.
-        os.posix_fallocate(file.fileno(), 0, NUM_BYTES)
-        mapped = mmap.mmap(file.fileno(), NUM_BYTES)
-        memory = LineMemory(memoryview(mapped))
-        return _Table(file, mapped, memory, FairLine(memory))
-
     def _close_tables(self) -> None:
         for table in self._tables.values():
-            table.memory.release()
-            table.mapped.close()
-            table.file.close()
+            table.close()
         self._tables.clear()
+
+
+def _open_table(path: Path) -> _Table:
+    file = path.open("a+b", buffering=0)
+    # Zeros are an empty line, so it does not matter who is first. With room on the disk: there
+    # is no error to catch when a page of the map cannot be written.
+    os.posix_fallocate(file.fileno(), 0, NUM_BYTES)
+    mapped = mmap.mmap(file.fileno(), NUM_BYTES)
+    memory = LineMemory(memoryview(mapped))
+    return _Table(file, mapped, memory, FairLine(memory))
 
 
 def _hear(own: socket.socket, on_news: Callable[[], None]) -> None:

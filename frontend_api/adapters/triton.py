@@ -12,6 +12,7 @@ from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
 from frontend_api.adapters.triton_control import TritonControl
 from frontend_api.adapters.triton_generator import TritonGenerator
+from frontend_api.adapters.triton_stock import StockModels
 from frontend_api.adapters.triton_tasks import TritonTasks
 from frontend_api.adapters.triton_watch import TritonWatch
 from frontend_api.settings import ModelSettings, TritonSettings
@@ -29,14 +30,15 @@ class Triton:
         self.catalogue = TritonCatalogue()
         self._watch = TritonWatch(self._channel, self.catalogue, streams, triton, models)
         access = TritonAccess(self._channel, self.catalogue, streams, self._watch.doubt)
-        self.generator = TritonGenerator(access)
+        self.tokenizing = TritonTasks(access, triton.queue_timeout_s)
+        stock = StockModels(self.tokenizing, models.chat_templates)
+        self.generator = TritonGenerator(access, stock)
         self.control = TritonControl(
             self._channel,
             self._watch,
             load_timeout_s=models.load_timeout_s,
             lock=None if shared_folder is None else shared_folder / "model-loading.lock",
         )
-        self.tokenizing = TritonTasks(access, triton.queue_timeout_s)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

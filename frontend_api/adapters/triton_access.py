@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import InferStream, OpenStreams, TritonChannel
 from frontend_api.domain.errors import BackendLost
+
+# Read by docker/haproxy/haproxy.cfg, which sends what begins alike to the same of several Tritons.
+SESSION_HEADER: Final = "x-conch-session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,12 @@ class TritonAccess:
     on_lost: Callable[[str], None]
 
     @contextmanager
-    def stream(self, model: str) -> Iterator[InferStream]:
+    def stream(self, model: str, session_key: str = "") -> Iterator[InferStream]:
         """Yield a stream for one request to the model; closed with the block."""
+        metadata = ((SESSION_HEADER, session_key),) if session_key else None
         try:
-            with self.streams.opened(model, self.channel.stub.ModelStreamInfer()) as stream:
+            call = self.channel.stub.ModelStreamInfer(metadata=metadata)
+            with self.streams.opened(model, call) as stream:
                 yield stream
         except BackendLost:
             self.on_lost(model)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from frontend_api.adapters.triton_errors import LOST_MESSAGE
-from frontend_api.adapters.triton_wire import Signature
+from frontend_api.adapters.triton_signature import Signature
 from frontend_api.domain.errors import BackendLost, ModelNotFound, ModelNotReady
 from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.ports import Readiness

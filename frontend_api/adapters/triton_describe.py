@@ -11,13 +11,10 @@ from tritonclient.grpc import service_pb2
 
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
 from frontend_api.adapters.triton_errors import failure, translated
-from frontend_api.adapters.triton_wire import Signature, describe_request, read_text
-from frontend_api.domain.errors import EngineFailed, ModelNotReady
+from frontend_api.adapters.triton_signature import Signature, signature_of
+from frontend_api.adapters.triton_wire import describe_request, read_text
+from frontend_api.domain.errors import EngineFailed
 from frontend_api.domain.model import ServedModel
-
-
-class NotServable(ModelNotReady):
-    """Triton runs this model, but it cannot answer a request of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +37,18 @@ class Description:
 async def read_signature(channel: TritonChannel, name: str, timeout_s: float) -> Signature:
     """Return the inputs and outputs in the model's configuration.
 
-    Raises NotServable for a model that cannot stream: it is not one of ours.
+    Raises NotServable for a model that cannot answer a request of ours.
     """
     with translated():
         answer = await channel.stub.ModelConfig(
             service_pb2.ModelConfigRequest(name=name), timeout=timeout_s
         )
-    if not answer.config.model_transaction_policy.decoupled:
-        raise NotServable("it does not stream (its transaction policy is not decoupled)")
-    return Signature(
-        frozenset(tensor.name for tensor in answer.config.input),
-        frozenset(tensor.name for tensor in answer.config.output),
+    config = answer.config
+    return signature_of(
+        [tensor.name for tensor in config.input],
+        [tensor.name for tensor in config.output],
+        is_batched=config.max_batch_size > 0,
+        is_decoupled=config.model_transaction_policy.decoupled,
     )
 
 
@@ -89,6 +87,7 @@ def _description(name: str, text: str, signature: Signature) -> Description:
             idle_s=_optional_seconds(engine.get("idle_s")),
             load_s=_optional_seconds(engine.get("load_s")),
             memory_bytes=_optional_count(engine.get("memory_bytes")),
+            lora_names=tuple(map(str, engine.get("lora_names", ()))),
         )
         return Description(served, _process(engine.get("process")), str(engine.get("version", "")))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

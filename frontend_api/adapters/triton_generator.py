@@ -7,30 +7,41 @@ from collections.abc import AsyncGenerator
 from frontend_api.adapters.triton_access import TritonAccess
 from frontend_api.adapters.triton_channel import InferStream
 from frontend_api.adapters.triton_errors import LOST_MESSAGE, failure
-from frontend_api.adapters.triton_wire import Signature, generate_request, read_response
+from frontend_api.adapters.triton_stock import StockModels, stock_events
+from frontend_api.adapters.triton_wire import generate_request, read_response
 from frontend_api.domain.errors import EngineFailed, ModelNotReady
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
+from frontend_api.domain.session_key import session_key
 
 
 class TritonGenerator:
     """The Generator port on a Triton server."""
 
-    def __init__(self, access: TritonAccess) -> None:
+    def __init__(self, access: TritonAccess, stock: StockModels) -> None:
         """Generate through this access."""
         self._access = access
+        self._stock = stock
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Accepted | Delta, None]:
         """Yield what the model answers; see Generator."""
         signature = self._access.catalogue.signature(request.model)
+        key = session_key(request)
+        if not signature.can_describe:
+            request = await self._stock.prepared(request)
         message = generate_request(request, signature)
-        with self._access.stream(request.model) as stream:
+        with self._access.stream(request.model, key) as stream:
             await stream.send(message)
-            async for event in _events(stream, request, signature):
+            events = (
+                _events(stream, request)
+                if signature.can_describe
+                else stock_events(stream, request, signature)
+            )
+            async for event in events:
                 yield event
 
 
 async def _events(
-    stream: InferStream, request: GenerationRequest, signature: Signature
+    stream: InferStream, request: GenerationRequest
 ) -> AsyncGenerator[Accepted | Delta, None]:
     num_unfinished = request.n
     while (response := await stream.read()) is not None:
@@ -41,12 +52,8 @@ async def _events(
             continue
         num_unfinished -= _has_ended(event)
         yield event
-    if num_unfinished and "finish_reason" in signature.outputs:
-        raise EngineFailed("The model ended its answer without finishing it.")
     if num_unfinished:
-        # A stock ensemble does not say why it ended; its stream ends when the answer does.
-        for index in range(request.n):
-            yield Delta(index, "", 0, "stop")
+        raise EngineFailed("The model ended its answer without finishing it.")
 
 
 def _has_ended(event: Accepted | Delta) -> bool:

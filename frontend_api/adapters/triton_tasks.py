@@ -27,6 +27,11 @@ class TritonTasks:
         asked = GenerationRequest(model=model, prompt=prompt, renamed={"prompt": field})
         return read_ids(await self._run(asked, "tokenize", "output_ids"))
 
+    async def render(self, model: str, prompt: ChatPrompt) -> str:
+        """Return the conversation as the model's chat template writes it."""
+        asked = GenerationRequest(model=model, prompt=prompt, renamed={"prompt": "messages"})
+        return read_text(await self._run(asked, "tokenize", "text_output"))
+
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
         """Return the text of the ids; see Tokenizing."""
         prompt = TokenPrompt(tuple(ids))

@@ -18,15 +18,10 @@ from tritonclient.grpc import service_pb2
 
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
-from frontend_api.adapters.triton_describe import (
-    NotServable,
-    ProcessId,
-    describe,
-    read_signature,
-)
+from frontend_api.adapters.triton_describe import ProcessId, describe, read_signature
 from frontend_api.adapters.triton_errors import own_sentence, translated
 from frontend_api.adapters.triton_process import ProcessWatch
-from frontend_api.adapters.triton_wire import Signature
+from frontend_api.adapters.triton_signature import NotServable, Signature
 from frontend_api.domain.errors import BackendLost, ServiceError, TimedOut
 from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.settings import ModelSettings, TritonSettings
@@ -180,7 +175,7 @@ class TritonWatch:
         if watched.signature is None:
             limit_s = self._triton.probe_timeout_s
             watched.signature = await read_signature(self._channel, name, limit_s)
-        if "task" in watched.signature.inputs:
+        if watched.signature.can_describe:
             description = await describe(self._channel, name, watched.signature)
             self._watch_process(name, watched, description.process)
             watched.version = description.version

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from tritonclient.grpc import service_pb2
 
 from frontend_api.adapters.triton_contract import FIELD_OF_TENSOR, INPUTS
+from frontend_api.adapters.triton_signature import ASKED_OUTPUTS, ASKING_INPUTS, Signature
 from frontend_api.domain.generation import (
     Accepted,
     ChatMessage,
@@ -44,19 +44,8 @@ _OUTPUTS: Final = (
 )  # fmt: skip
 _TOKEN_OUTPUTS: Final = ("output_ids", "output_tokens")
 _TOP_LOG_PROBS: Final = "top_log_probs"
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The inputs and outputs a model declares."""
-
-    inputs: frozenset[str]
-    outputs: frozenset[str]
-
-    @property
-    def can_describe(self) -> bool:
-        """Whether the model answers `task`: ours do, a stock ensemble does not."""
-        return "task" in self.inputs
+_TYPES: Final = INPUTS | ASKING_INPUTS
+_OURS: Final = Signature(frozenset(), frozenset())
 
 
 def generate_request(request: GenerationRequest, signature: Signature) -> Any:
@@ -64,7 +53,7 @@ def generate_request(request: GenerationRequest, signature: Signature) -> Any:
 
     Raises UnsupportedParameter for a field whose tensor the model does not declare.
     """
-    tensors = _tensors(request)
+    tensors = _tensors(request) if signature.can_describe else _stock_tensors(request, signature)
     for name in [name for name in tensors if name not in signature.inputs]:
         value = tensors.pop(name)[0]
         if name not in _DISPENSABLE and _NEUTRAL.get(name) != value:
@@ -73,7 +62,7 @@ def generate_request(request: GenerationRequest, signature: Signature) -> Any:
     if request.log_probs and "output_tokens" not in signature.outputs:
         raise unsupported(request.client_name("logprobs"), request.model)
     wanted = [o for o in _wanted_outputs(request) if o in signature.outputs]
-    return infer_request(request.model, tensors, wanted)
+    return infer_request(request.model, tensors, wanted, signature)
 
 
 def _wanted_outputs(request: GenerationRequest) -> Iterable[str]:
@@ -98,12 +87,16 @@ def task_request(model: str, task: str, prompt: Prompt, output: str) -> Any:
     return infer_request(model, {"task": (task,), **_prompt_tensor(prompt)}, (output,))
 
 
-def infer_request(model: str, tensors: TensorValues, outputs: Iterable[str]) -> Any:
-    """Return a ModelInferRequest with these input tensors, shaped [1, n]."""
+def infer_request(
+    model: str, tensors: TensorValues, outputs: Iterable[str], signature: Signature = _OURS
+) -> Any:
+    """Return a ModelInferRequest with these input tensors, by the names the signature has."""
     message = service_pb2.ModelInferRequest(model_name=model)
     for name, values in tensors.items():
-        datatype = INPUTS[name][0]
-        message.inputs.add(name=name, datatype=datatype, shape=(1, len(values)))
+        datatype = _TYPES[name][0]
+        shape = (1, len(values)) if signature.is_batched else (len(values),)
+        theirs = signature.their_names.get(name, name)
+        message.inputs.add(name=theirs, datatype=datatype, shape=shape)
         message.raw_input_contents.append(_packed(datatype, values))
     for name in outputs:
         message.outputs.add(name=name)
@@ -160,6 +153,11 @@ def read_text(response: Any) -> str:
     return _string(_values(response).get("text_output", b""))
 
 
+def read_prompt_count(response: Any) -> int:
+    """Return the `num_input_tokens` of a ModelInferResponse; 0 when it has none."""
+    return _integer(_values(response).get("num_input_tokens"))
+
+
 def read_ids(response: Any) -> Sequence[int]:
     """Return the `output_ids` of a ModelInferResponse; none when it has none."""
     return _numbers("i", _values(response).get("output_ids", b""))
@@ -204,6 +202,7 @@ def _tensors(request: GenerationRequest) -> TensorValues:
         "ignore_eos": request.ignore_eos or None,
         "return_log_probs": request.log_probs or None,
         "top_logprobs": request.top_log_probs or None,
+        "lora_name": request.lora_name,
     }
     tensors.update((name, (value,)) for name, value in optional.items() if value is not None)
     lists: dict[str, Sequence[Value]] = {
@@ -217,6 +216,24 @@ def _tensors(request: GenerationRequest) -> TensorValues:
         tensors["guided_decoding_guide_type"] = (request.guide.kind,)
         tensors["guided_decoding_guide"] = (request.guide.text,)
     return tensors
+
+
+def _stock_tensors(request: GenerationRequest, signature: Signature) -> TensorValues:
+    """Return the tensors as NVIDIA's stock models mean them.
+
+    They take no temperature of 0; top_k = 1 is greedy. With neither top_k nor top_p given they are
+    greedy always, so top_p is given. Their end and pad ids are those of their own tokenizer. The
+    prompt is part of an answer only if it comes whole.
+    """
+    is_stream = request.stream and signature.can_stream
+    if request.echo and is_stream:
+        raise unsupported(request.client_name("echo"), request.model)
+    tensors = _tensors(request)
+    if request.temperature == 0 and "top_k" in signature.inputs:
+        tensors |= {"top_k": (1,), "temperature": (1.0,)}
+    tensors["stream"] = (is_stream,)
+    told = (asking for asking, output in ASKED_OUTPUTS.items() if output in signature.outputs)
+    return tensors | {name: (True,) for name in told if name in signature.inputs}
 
 
 def _prompt_tensor(prompt: Prompt) -> TensorValues:

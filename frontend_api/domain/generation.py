@@ -91,6 +91,7 @@ class ToolUse:
 class GenerationRequest:
     """One prompt and how to continue it; None means "the model's own default".
 
+    lora_name: the adapter of the model to use.
     needs_tokens: deltas carry their tokens one by one, and their log probs with `log_probs`.
     renamed: what the client calls a field where it differs from the name here
     (`max_tokens` → `max_completion_tokens`), for the `param` of errors.
@@ -120,6 +121,7 @@ class GenerationRequest:
     echo: bool = False
     tool_use: ToolUse | None = None
     reasoning_effort: str | None = None
+    lora_name: str | None = None
     needs_tokens: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
 

@@ -24,6 +24,7 @@ class ServedModel:
     opens_thinking: the values of the chat template's `enable_thinking` (None: not given) with
     which the prompt itself opens the reasoning, so that an answer begins inside it.
     max_sequences: how many answers its engine makes at once; None: not known.
+    lora_names: its adapters, each of which is a model `name:adapter`, whose `base` this one is.
     """
 
     name: str
@@ -44,6 +45,8 @@ class ServedModel:
     load_s: float | None = None
     memory_bytes: int | None = None
     alias_of: str | None = None
+    lora_names: tuple[str, ...] = ()
+    base: str | None = None
 
     @property
     def is_ready(self) -> bool:

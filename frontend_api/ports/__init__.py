@@ -10,7 +10,7 @@ from frontend_api.ports.stores import (
     Store,
     UsageStore,
 )
-from frontend_api.ports.workers import Clock, Lines, Peers
+from frontend_api.ports.workers import Clock, Lines, Peers, SharedLevel
 
 __all__ = [
     "AuditStore",
@@ -25,6 +25,7 @@ __all__ = [
     "Peers",
     "Readiness",
     "SessionStore",
+    "SharedLevel",
     "Store",
     "Tokenizing",
     "UsageStore",

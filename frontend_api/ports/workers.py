@@ -51,6 +51,18 @@ class Lines(Protocol):
         ...
 
 
+class SharedLevel(Protocol):
+    """From which level on all workers of this server write log lines."""
+
+    def tell(self, level: str) -> None:
+        """Have them all know it."""
+        ...
+
+    def told(self) -> str | None:
+        """Return the last that was told; None: it is that of the settings."""
+        ...
+
+
 class Clock(Protocol):
     """The time, so that tests can choose it."""
 

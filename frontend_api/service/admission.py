@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from frontend_api.domain.budgets import Allowance
 from frontend_api.domain.generation import Usage
 from frontend_api.domain.model import ServedModel
 from frontend_api.service.callers import Caller
@@ -25,7 +24,8 @@ class Work:
     num_sequences: answers, of all its prompts. max_tokens: of one answer; None: what the context
     leaves; a gate may lower it before the model is asked. usage: what it has used so far, kept up
     to date. is_own: not a client's but the service's, as the title of a session; it is charged
-    to nobody. queue_position: 1 is next, None is not in line.
+    to nobody. queue_position: 1 is next, None is not in line. num_attempts: how often the model
+    was, or is being, asked.
     """
 
     caller: Caller
@@ -35,8 +35,8 @@ class Work:
     max_tokens: int | None
     usage: Usage
     is_own: bool = False
-    allowance: Allowance | None = None
     queue_position: int | None = None
+    num_attempts: int = 1
 
 
 class Gate(Protocol):
@@ -54,19 +54,28 @@ class Gate(Protocol):
 class Gates:
     """All of them, in this order."""
 
-    def __init__(self, gates: Sequence[Gate] = ()) -> None:
-        """Use these."""
+    def __init__(self, gates: Sequence[Gate] = (), places: Sequence[Gate] = ()) -> None:
+        """Use these; `places` are behind the others, and passed for each attempt anew."""
         self._gates = gates
+        self._places = places
 
-    @asynccontextmanager
-    async def entered(self, work: Work) -> AsyncGenerator[None, None]:
-        """Pass every gate; left in the opposite order, however the block ends."""
-        async with AsyncExitStack() as passed:
-            for gate in self._gates:
-                await passed.enter_async_context(gate.entered(work))
-            yield
+    def entered(self, work: Work) -> AbstractAsyncContextManager[None]:
+        """Pass every gate but `places`; left in the opposite order, however the block ends."""
+        return _all_entered(self._gates, work)
+
+    def placed(self, work: Work) -> AbstractAsyncContextManager[None]:
+        """Pass `places` in the same way, inside the others."""
+        return _all_entered(self._places, work)
 
     async def accepted(self, work: Work) -> None:
         """Tell every gate; raises what one of them refuses with."""
-        for gate in self._gates:
+        for gate in (*self._gates, *self._places):
             await gate.accepted(work)
+
+
+@asynccontextmanager
+async def _all_entered(gates: Sequence[Gate], work: Work) -> AsyncGenerator[None, None]:
+    async with AsyncExitStack() as passed:
+        for gate in gates:
+            await passed.enter_async_context(gate.entered(work))
+        yield

@@ -148,11 +148,16 @@ def _found(
                     spans.append(Span(match.start(), match.end(), rule))
         except TimeoutError as exc:
             _log.error("rule.astray", rule=rule.name)
-            raise InternalFault(
-                "The content rules of this server could not be applied to this text.",
-                code="content_rules_failed",
-            ) from exc
+            raise rules_failed() from exc
     return limit, spans
+
+
+def rules_failed() -> InternalFault:
+    """Return the error of a text that the rules could not be applied to."""
+    return InternalFault(
+        "The content rules of this server could not be applied to this text.",
+        code="content_rules_failed",
+    )
 
 
 def _open(text: str, start: int, pattern: regex.Pattern[str]) -> int:

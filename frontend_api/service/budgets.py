@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -190,14 +190,15 @@ class Budgets:
         """Return what was set aside; raises the refusal. Either way it is known what is left."""
         limits = hold.work.caller.limits
 
-        def change(ledger: Ledger) -> tuple[int | BudgetSpent, Allowance]:
+        def change(ledger: Ledger) -> int | BudgetSpent:
             try:
-                answer: int | BudgetSpent = ask(ledger)
+                return ask(ledger)
             except BudgetSpent as refusal:
-                answer = refusal
-            return answer, self._look(limits, hold.subject, ledger)
+                return refusal
+            finally:
+                self._look(limits, hold.subject, ledger)
 
-        answer, hold.work.allowance = await self._books.change(hold.subject, change)
+        answer = await self._books.change(hold.subject, change)
         if isinstance(answer, BudgetSpent):
             self._telemetry.limit_refused(answer.limit)
             raise answer
@@ -224,7 +225,10 @@ class Budgets:
             return self._look(hold.work.caller.limits, hold.subject, ledger)
 
         def note(settled: asyncio.Future[Allowance]) -> None:
-            if not settled.cancelled() and settled.exception() is None:
+            is_settled = not settled.cancelled() and settled.exception() is None
+            # What was refused because the store is away is left to its lease, should the store
+            # have it at all: there may be as many of these as requests come.
+            if is_settled or not hold.is_held:
                 self._unsettled.pop(hold, None)
 
         settling = self._books.change(hold.subject, settle)
@@ -236,17 +240,20 @@ class Budgets:
             await asyncio.sleep(self._renew_every_s)
             for hold in self._unsettled:
                 self._begin_to_settle(hold)
-            renewing = [self._renew(subject) for subject in self._subjects()]
+            renewing = [self._renew(*each) for each in self._held_by_subject().items()]
             for done in (await asyncio.wait(renewing))[0] if renewing else ():
                 error = done.exception()
                 if error is not None and not isinstance(error, StoreLost):
                     _log.error("budgets.fault", exc_info=error)
 
-    def _subjects(self) -> set[str]:
-        return {hold.subject for hold in self._running.values() if hold.is_held}
+    def _held_by_subject(self) -> Mapping[str, Sequence[_Hold]]:
+        held: defaultdict[str, list[_Hold]] = defaultdict(list)
+        for hold in self._running.values():
+            if hold.is_held:
+                held[hold.subject].append(hold)
+        return held
 
-    def _renew(self, subject: str) -> asyncio.Future[None]:
-        running = [hold for hold in self._running.values() if hold.subject == subject]
+    def _renew(self, subject: str, running: Sequence[_Hold]) -> asyncio.Future[None]:
         lease_until = self._clock.now() + self._lease_s
 
         def renew(ledger: Ledger) -> None:

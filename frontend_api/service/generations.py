@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from frontend_api.domain.errors import ShuttingDown
+from frontend_api.domain.errors import ShuttingDown, TimedOut
 from frontend_api.domain.generation import GenerationRequest, Usage
 from frontend_api.domain.model import ServedModel, require_capabilities
 from frontend_api.ports import Generator, Readiness
@@ -38,6 +38,7 @@ class Generations:
         self._timeouts = timeouts
         self._live: dict[LiveGeneration, str] = {}
         self._polite: set[LiveGeneration] = set()
+        self._describing: set[asyncio.Timeout] = set()
         self._ended = asyncio.Event()
         self._is_draining = False
         self.num_begun = 0
@@ -94,10 +95,23 @@ class Generations:
         return self._models.served(name)
 
     async def described(self, name: str) -> ServedModel:
-        """Return the model as `served` does, loaded once if it has never been."""
+        """Return the model as `served` does, loaded once if it has never been.
+
+        Raises TimedOut when that takes longer than a generation may.
+        """
         if self._is_draining:
             raise ShuttingDown("The server is shutting down.")
-        return await self._models.described(name)
+        try:
+            async with asyncio.timeout(self._timeouts.total_timeout_s) as limit:
+                self._describing.add(limit)
+                try:
+                    return await self._models.described(name)
+                finally:
+                    self._describing.discard(limit)
+        except TimeoutError:
+            if self._is_draining:
+                raise ShuttingDown("The server is shutting down.") from None
+            raise TimedOut("The model took too long to load.") from None
 
     def named(self, name: str) -> Sequence[LiveGeneration]:
         """Return what runs under this `owned_name`; clients choose ids: there may be several."""
@@ -135,6 +149,9 @@ class Generations:
     def _end_all(self) -> None:
         for generation in list(self._live):
             generation.fail(ShuttingDown("The server is shutting down."))
+        for limit in self._describing:
+            if not limit.expired():
+                limit.reschedule(0)
 
     def _admit(self, request: GenerationRequest) -> ServedModel:
         model = self.served(request.model)
@@ -144,7 +161,12 @@ class Generations:
     def _runs(self, requests: Sequence[GenerationRequest], work: Work) -> Sequence[Events]:
         return [
             self._generator.generate(
-                replace(request, model=work.model.name, max_tokens=work.max_tokens)
+                replace(
+                    request,
+                    model=work.model.name,
+                    max_tokens=work.max_tokens,
+                    lora_name=self._models.adapter(request.model),
+                )
             )
             for request in requests
         ]

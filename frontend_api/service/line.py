@@ -134,13 +134,12 @@ class Line:
 
     def _look(self) -> None:
         self._next_look = None
-        is_busy = False
-        for line in self._of_model.values():
-            if not line.is_empty:
-                is_busy = True
-                line.look()
-        if is_busy:
+        busy = [line for line in self._of_model.values() if not line.is_empty]
+        if busy:
+            # First: a look may fail, as when no file can be opened, and is then tried again.
             self._look_soon()
+        for line in busy:
+            line.look()
 
     def _stir_all(self) -> None:
         for line in self._of_model.values():

@@ -73,7 +73,6 @@ class LiveGeneration:
         self._pending: list[Delta] = []
         self._waiter: asyncio.Future[None] | None = None
         self._unaccepted = num_runs
-        self._num_attempts = 1
         self._patience = IdleTimer(self._wake)
         self._silence = IdleTimer(self._fall_silent)
         self._total = loop.call_later(deadlines.total_s, self._run_out)
@@ -195,9 +194,11 @@ class LiveGeneration:
 
     async def _pass_and_read(self) -> None:
         try:
-            while not await self._attempt():
-                self._num_attempts += 1
-                await asyncio.sleep(_PAUSE_S)
+            # What a key has paid for and set aside is so for all attempts.
+            async with self._gates.entered(self.work):
+                while not await self._attempt():
+                    self.work.num_attempts += 1
+                    await asyncio.sleep(_PAUSE_S)
         except* ServiceError as failures:
             self.error = self.error or _first(failures)
         except* Exception:
@@ -205,25 +206,35 @@ class LiveGeneration:
             self.error = self.error or InternalFault("The server had an error. Please try again.")
 
     async def _attempt(self) -> bool:
-        """Pass the gates and read to the end; False: the model was unloaded meanwhile."""
-        async with self._gates.entered(self.work):
+        """Get a place and read to the end; False: the model was unloaded meanwhile."""
+        async with self._gates.placed(self.work):
             # In the line the gates' own deadlines hold.
             self._silence.arm(self._deadlines.first_s)
             try:
                 await self._read_all(self._open_runs(self.work))
             except BaseExceptionGroup as failures:
                 self._silence.disarm()
-                is_untouched = self._accepted_at is None and self._first_delta_at is None
-                is_unloaded = isinstance(_first(failures), ModelNotReady)
-                if not (is_unloaded and is_untouched and self._num_attempts < _MAX_ATTEMPTS):
+                if not (isinstance(_first(failures), ModelNotReady) and self._may_ask_again):
                     raise
                 return False
         return True
 
+    @property
+    def _may_ask_again(self) -> bool:
+        is_untouched = not (self.usage.prompt_tokens or self._accepted_at or self._first_delta_at)
+        # A failure at the moment of a cancellation takes its place.
+        is_wanted = not self._task.cancelling()
+        return is_untouched and is_wanted and self.work.num_attempts < _MAX_ATTEMPTS
+
     async def _read_all(self, runs: Sequence[Events]) -> None:
         async with asyncio.TaskGroup() as group:
-            for number, run in enumerate(runs):
+            reading = [
                 group.create_task(self._read(run, number * self._choices_per_run))
+                for number, run in enumerate(runs)
+            ]
+            # In here: when one fails while the group waits at its end, Python 3.11 leaves this
+            # task marked as cancelled, and then nobody could cancel its next attempt.
+            await asyncio.wait(reading)
 
     async def _read(self, run: Events, offset: int) -> None:
         async with aclosing(run) as events:

@@ -144,6 +144,8 @@ class ModelLoading:
             self._waiting[name] -= 1
             is_granted = self._granted[name] > 0
             self._granted[name] -= is_granted
+            # Perhaps it does not enter, and then nobody else tells who needs the room.
+            self._left.set()
         return is_granted
 
     async def _begun(self, name: str) -> None:
@@ -165,6 +167,9 @@ class ModelLoading:
                 await self._make_room(name)
                 started = self._clock.monotonic()
                 await self._control.load(name)
+                if not self._catalogue.find(name).is_ready:
+                    # Not once more: whoever waits would load it again and again.
+                    raise ModelNotReady(f"The model `{name}` was loaded, but does not answer.")
                 seconds = round(self._clock.monotonic() - started, 1)
                 _log.info("model.loaded", model=name, seconds=seconds)
             self._granted[name] = self._waiting[name]
@@ -215,11 +220,19 @@ class ModelLoading:
         while True:
             await asyncio.sleep(_IDLE_LOOK_S)
             for model in self._catalogue.listed() if limit_s else ():
+                self._note_seen(model)
                 if self._is_idle(model, limit_s):
                     # Another worker may have been first.
                     with contextlib.suppress(ServiceError):
                         await self._control.unload(model.name)
                         _log.info("model.unloaded", model=model.name, idle_s=limit_s)
+
+    def _note_seen(self, model: ServedModel) -> None:
+        """Let a model that does not tell how long it is idle begin to be so when it is loaded."""
+        if not model.is_ready:
+            self._asked_at.pop(model.name, None)
+        elif model.idle_s is None:
+            self._asked_at.setdefault(model.name, self._clock.monotonic())
 
     def _is_idle(self, model: ServedModel, limit_s: float) -> bool:
         name = model.name

@@ -8,6 +8,8 @@ the match begins, with `content_filter`.
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -29,13 +31,20 @@ from frontend_api.domain.generation import (
     TokenPrompt,
 )
 from frontend_api.ports import Generator, Tokenizing
-from frontend_api.service.blocklist import LOOK_BACK_CHARS, Rule, RuleSource, Span, decided
+from frontend_api.service.blocklist import (
+    LOOK_BACK_CHARS,
+    Rule,
+    RuleSource,
+    Span,
+    decided,
+    rules_failed,
+)
 
 REFUSED: Final = "content_filter"
 # Of a sequence that a failure ends: what is held back is decided then, but it has no reason.
 _BROKEN: Final = "broken"
-# A text this long is looked at in a thread, so that others need not wait for it.
-_LONG_CHARS: Final = 16_384
+# Of processor time for all texts of a prompt: each search alone may be quick, and they many.
+_PROMPT_LIMIT_S: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -82,11 +91,13 @@ class Screened:
                 raise
 
     def _given_back(self, screens: Sequence[AnswerScreen]) -> Sequence[Delta]:
-        return [
+        given = [
             self._told(screen, Delta(index, "", finish_reason=_BROKEN))
             for index, screen in enumerate(screens)
             if not screen.is_over
         ]
+        # An empty one would make an answer of a request that the model has refused.
+        return [delta for delta in given if delta.text or delta.num_output_tokens]
 
     def _told(self, screen: AnswerScreen, delta: Delta) -> Delta:
         told = screen.push(delta)
@@ -97,61 +108,87 @@ class Screened:
     async def _checked(
         self, request: GenerationRequest, rules: Sequence[Rule]
     ) -> GenerationRequest:
-        prompt = request.prompt
         if not rules:
             return request
-        if isinstance(prompt, TokenPrompt):
-            text = await self._tokenizing.detokenize(request.model, prompt.ids)
-            if await _masked(text, rules) != text:
-                # The ids of the rest cannot be told from the text.
-                raise ContentRefused
-            return request
+        text = ""
+        if isinstance(request.prompt, TokenPrompt):
+            text = await self._tokenizing.detokenize(request.model, request.prompt.ids)
+        # In a thread: others need not wait for a long prompt, or one that rules are slow with.
+        return await asyncio.to_thread(_PromptScreen(rules).checked, request, text)
+
+
+class _PromptScreen:
+    """Masks what the model may not see in all texts of one prompt; used by one thread."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._spent_s = 0.0
+
+    def checked(self, request: GenerationRequest, token_text: str) -> GenerationRequest:
+        """Return the request as the model may see it; raises ContentRefused or InternalFault."""
+        if self._masked(token_text) != token_text:
+            # The ids of the rest cannot be told from the text.
+            raise ContentRefused
         guide = request.guide
         if guide is not None:
-            guide = Guide(guide.kind, await _masked(guide.text, rules))
-        return replace(request, prompt=await _masked_prompt(prompt, rules), guide=guide)
+            guide = Guide(guide.kind, self._masked(guide.text))
+        return replace(request, prompt=self._masked_prompt(request.prompt), guide=guide)
+
+    def _masked_prompt(self, prompt: Prompt) -> Prompt:
+        match prompt:
+            case TextPrompt(text):
+                return TextPrompt(self._masked(text))
+            case ChatPrompt():
+                return replace(
+                    prompt,
+                    messages=tuple([self._masked_message(each) for each in prompt.messages]),
+                    tools=self._masked(prompt.tools),
+                    template_kwargs=self._masked(prompt.template_kwargs),
+                )
+        return prompt
+
+    def _masked_message(self, message: ChatMessage) -> ChatMessage:
+        calls = [
+            replace(call, arguments=self._masked_json(call.arguments)) for call in message.calls
+        ]
+        return replace(
+            message,
+            content=message.content and self._masked(message.content),
+            name=message.name and self._masked(message.name),
+            reasoning=message.reasoning and self._masked(message.reasoning),
+            calls=tuple(calls),
+        )
+
+    def _masked_json(self, text: str) -> str:
+        """Mask a client's JSON, in which any letter may be written as a number: `\\u0061`."""
+        plain = _unescaped(text)
+        masked = self._masked(plain)
+        return text if masked == plain else masked
+
+    def _masked(self, text: str) -> str:
+        if not text:
+            return text
+        if self._spent_s > _PROMPT_LIMIT_S:
+            _log.error("prompt.too_slow")
+            raise rules_failed()
+        began = time.thread_time()
+        _, spans = decided(text, 0, self._rules, is_whole=True)
+        self._spent_s += time.thread_time() - began
+        refusing = next((span.rule for span in spans if span.rule.action == "refuse"), None)
+        if refusing is not None:
+            _log.info("prompt.refused", rule=refusing.name)
+            raise ContentRefused
+        return _shown(text, 0, len(text), spans)
 
 
-async def _masked_prompt(prompt: Prompt, rules: Sequence[Rule]) -> Prompt:
-    match prompt:
-        case TextPrompt(text):
-            return TextPrompt(await _masked(text, rules))
-        case ChatPrompt():
-            return replace(
-                prompt,
-                messages=tuple([await _masked_message(each, rules) for each in prompt.messages]),
-                tools=await _masked(prompt.tools, rules),
-                template_kwargs=await _masked(prompt.template_kwargs, rules),
-            )
-    return prompt
-
-
-async def _masked_message(message: ChatMessage, rules: Sequence[Rule]) -> ChatMessage:
-    calls = [
-        replace(call, arguments=await _masked(call.arguments, rules)) for call in message.calls
-    ]
-    return replace(
-        message,
-        content=message.content and await _masked(message.content, rules),
-        name=message.name and await _masked(message.name, rules),
-        reasoning=message.reasoning and await _masked(message.reasoning, rules),
-        calls=tuple(calls),
-    )
-
-
-async def _masked(text: str, rules: Sequence[Rule]) -> str:
-    """Return the text as the model may see it; raises ContentRefused."""
-    if not text:
+def _unescaped(text: str) -> str:
+    """Return JSON as the backend will read it; what is none stays as it is."""
+    try:
+        plain = json.dumps(json.loads(text), ensure_ascii=False)
+    except (ValueError, RecursionError):
         return text
-    if len(text) >= _LONG_CHARS:
-        _, spans = await asyncio.to_thread(decided, text, 0, rules, is_whole=True)
-    else:
-        _, spans = decided(text, 0, rules, is_whole=True)
-    refusing = next((span.rule for span in spans if span.rule.action == "refuse"), None)
-    if refusing is not None:
-        _log.info("prompt.refused", rule=refusing.name)
-        raise ContentRefused
-    return _shown(text, 0, len(text), spans)
+    # Half of a pair is no character: nobody could send it on.
+    return plain.encode("utf-8", "replace").decode()
 
 
 def _shown(text: str, start: int, end: int, spans: Sequence[Span]) -> str:

@@ -1,22 +1,28 @@
-"""The models as one caller may ask for them: by their names, or by those the operator gave them."""
+"""The models as one caller may ask for them: by their names, or by those the operator gave them.
+
+An adapter of a model is a model, too: `base:adapter`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import Final
 
-from frontend_api.domain.errors import ModelNotFound
+from frontend_api.domain.errors import BackendLost, ModelNotFound
 from frontend_api.domain.model import ServedModel
 from frontend_api.ports import ModelCatalogue, Readiness
 from frontend_api.service.callers import current_caller
 from frontend_api.service.model_loading import ModelLoading
 
+_COLON: Final = ":"
+
 
 class ServedModels:
     """The catalogue behind names and permissions: the other models are as if they were not there.
 
-    A key may use a model that its list has by either name.
+    A key may use a model that its list has by either name. An adapter is a model of its own there.
     """
 
     def __init__(
@@ -29,9 +35,8 @@ class ServedModels:
 
     def listed(self) -> Sequence[ServedModel]:
         """Return the caller's models as the catalogue orders them, then their other names."""
-        models = self._catalogue.listed()
-        own = [model for model in models if _may_use(model.name)]
-        by_name = {model.name: model for model in models}
+        by_name = {model.name: model for model in _with_adapters(self._catalogue.listed())}
+        own = [model for model in by_name.values() if _may_use(model.name)]
         return own + [
             replace(by_name[real], name=alias, alias_of=real)
             for alias, real in sorted(self._aliases.items())
@@ -41,30 +46,71 @@ class ServedModels:
     def served(self, name: str) -> ServedModel:
         """Return the model, under its own name, if a request for it may be begun.
 
-        Raises ModelNotFound, ModelNotReady or BackendLost.
+        Of an adapter that is its base. Raises ModelNotFound, ModelNotReady or BackendLost.
         """
-        return self._loading.served(self._real(name))
+        return self._loading.served(self._run(name))
 
     async def described(self, name: str) -> ServedModel:
-        """Return the model as `served` does, loaded once if it has never been."""
-        return await self._loading.described(self._real(name))
+        """Return the model as `served` does, loaded once if it has never been; an adapter as such.
+
+        Raises ModelNotFound, too, for an adapter that its base does not have.
+        """
+        model = await self._loading.described(self._run(name))
+        if self._run(name) != model.name:
+            return self.served(name)  # it has told now that it has no such adapter
+        adapter = self.adapter(name)
+        return model if adapter is None else _adapted(model, adapter)
 
     def kept(self, name: str) -> AbstractAsyncContextManager[ServedModel]:
         """Load it if need be, and keep it loaded until the block ends."""
-        return self._loading.kept(self._real(name))
+        return self._loading.kept(self._run(name))
+
+    def adapter(self, name: str) -> str | None:
+        """Return the adapter that a name stands for; None for a model without one."""
+        return self._parts(self._aliases.get(name, name))[1]
 
     def readiness(self) -> Readiness:
         """Return whether at least one model can answer anybody."""
         return self._catalogue.readiness()
 
-    def _real(self, name: str) -> str:
-        """Return whose name it is; what may not be used is refused before it is looked for."""
+    def _run(self, name: str) -> str:
+        """Return which model runs; what may not be used is refused before it is looked for."""
         real = self._aliases.get(name, name)
         if not _may_use(name, real):
             raise ModelNotFound(
                 f"The model `{name}` does not exist or you do not have access to it."
             )
-        return real
+        return self._parts(real)[0]
+
+    def _parts(self, name: str) -> tuple[str, str | None]:
+        """Return the model that runs and its adapter; what is unknown is left as it is.
+
+        A model that was never loaded may have any adapter: it tells when it is.
+        """
+        base, colon, adapter = name.rpartition(_COLON)
+        if not colon or self._known(name) is not None:
+            return name, None
+        model = self._known(base)
+        if model is None or (model.is_described and adapter not in model.lora_names):
+            return name, None
+        return base, adapter
+
+    def _known(self, name: str) -> ServedModel | None:
+        try:
+            return self._catalogue.find(name)
+        except (ModelNotFound, BackendLost):
+            return None
+
+
+def _with_adapters(models: Iterable[ServedModel]) -> Iterable[ServedModel]:
+    for model in models:
+        yield model
+        for adapter in model.lora_names:
+            yield _adapted(model, adapter)
+
+
+def _adapted(model: ServedModel, adapter: str) -> ServedModel:
+    return replace(model, name=f"{model.name}{_COLON}{adapter}", base=model.name, lora_names=())
 
 
 def _may_use(*names: str) -> bool:

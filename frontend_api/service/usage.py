@@ -8,7 +8,7 @@ away it waits here, one row for each day, key and model.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ class UsageCount:
         self._store = store
         self._clock = clock
         self._rows: dict[_Key, UsageRow] = {}
+        self._writes: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -45,7 +46,7 @@ class UsageCount:
             yield
         finally:
             writing.cancel()
-            await asyncio.wait([writing])
+            await asyncio.wait([writing, *self._writes])
             await self.write()
 
     @asynccontextmanager
@@ -69,22 +70,29 @@ class UsageCount:
 
     async def write(self) -> bool:
         """Add what has gathered to the store; False when it is away, and all of it waits."""
-        rows, self._rows = self._rows, {}
-        if not rows:
+        if not self._rows:
             return True
+        rows, self._rows = self._rows, {}
+        # Its own task: when who asked leaves, nobody would know whether the store has the rows.
+        writing = asyncio.create_task(self._write(rows))
+        self._writes.add(writing)
+        writing.add_done_callback(self._writes.discard)
+        return await asyncio.shield(writing)
+
+    def today(self) -> str:
+        """Return the day that is counted for now, of UTC."""
+        return datetime.fromtimestamp(self._clock.now(), UTC).date().isoformat()
+
+    async def _write(self, rows: Mapping[_Key, UsageRow]) -> bool:
         try:
             await self._store.add_usage(list(rows.values()))
-        except BaseException as error:
+        except Exception as error:
             for row in rows.values():
                 self._add(row)
             if not isinstance(error, StoreLost):
                 raise
             return False
         return True
-
-    def today(self) -> str:
-        """Return the day that is counted for now, of UTC."""
-        return datetime.fromtimestamp(self._clock.now(), UTC).date().isoformat()
 
     async def _keep_writing(self) -> None:
         while True:
@@ -108,7 +116,8 @@ def _row_of(work: Work, day: str) -> UsageRow:
         day=day,
         key_id=(None if work.is_own else work.caller.key_id) or "",
         model=work.model.name,
-        num_requests=1,
+        # Asked a second time, it is still the same request.
+        num_requests=int(work.num_attempts == 1),
         prompt_tokens=usage.prompt_tokens,
         cached_tokens=usage.cached_tokens,
         completion_tokens=usage.completion_tokens,

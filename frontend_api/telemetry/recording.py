@@ -7,7 +7,7 @@ folder that PROMETHEUS_MULTIPROC_DIR names; the parent process makes and removes
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -211,12 +211,24 @@ class Telemetry:
 
     def render(self) -> bytes:
         """Return all metrics of all workers in Prometheus's text format."""
+        return generate_latest(self._together())
+
+    def by_model(self, gauge: str) -> Mapping[str, float]:
+        """Return a figure of the moment of all workers, by model; "" where it has none."""
+        found: dict[str, float] = {}
+        for family in self._together().collect():
+            for sample in family.samples if family.name == gauge else ():
+                model = sample.labels.get("model", "")
+                found[model] = found.get(model, 0.0) + sample.value
+        return found
+
+    def _together(self) -> CollectorRegistry:
         if self._shared_folder is None:
-            return generate_latest(self._registry)
+            return self._registry
         _forget_dead_workers(self._shared_folder)
         together = CollectorRegistry()
         MultiProcessCollector(together, path=str(self._shared_folder))  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        return together
 
 
 def _forget_dead_workers(folder: Path) -> None:

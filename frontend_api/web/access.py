@@ -38,7 +38,9 @@ TABLE: Final[Mapping[str, Access]] = {
     "conversation_search": "sessions",
     "admin_keys": "admin",
     "admin_audit": "admin",
+    "admin_log_level": "admin",
     "admin_models": "admin",
+    "admin_status": "admin",
     "admin_usage": "admin",
 }
 

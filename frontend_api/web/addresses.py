@@ -44,7 +44,8 @@ def _forwarded(scope: Mapping[str, Any]) -> Sequence[str]:
 
 def _parsed(name: str) -> _Address | None:
     try:
-        address = ipaddress.ip_address(name.strip())
+        # Without the zone of an IPv6 address, which may be any text.
+        address = ipaddress.ip_address(name.strip().partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

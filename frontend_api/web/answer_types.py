@@ -52,6 +52,7 @@ class ModelFacts(Answer):
     tool_format: str | None
     reasoning_format: str | None
     alias_of: str | None = Field(description="The model that this is another name of.")
+    base: str | None = Field(description="The model that this is an adapter of (LoRA).")
     max_sequences: int | None = Field(description="How many answers it makes at once.")
     load_seconds: float | None = Field(description="How long its last load took.")
     memory_bytes: int | None = Field(description="What its process holds.")

@@ -93,9 +93,12 @@ class _Http:
         """Return the answer to a body."""
         answer = self._answer(wire, shape)
         # What is kept for repetitions must be known before it is told.
-        if not wire.stream or record_of(request.scope).claim is not None:
+        record = record_of(request.scope)
+        if not wire.stream or record.claim is not None:
             return await answer
-        return await patiently(answer, patience_s=self._patience_s, keepalive_s=self._keepalive_s)
+        return await patiently(
+            answer, record, patience_s=self._patience_s, keepalive_s=self._keepalive_s
+        )
 
     async def _answer(self, wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:
         model = await self._generations.described(wire.model)

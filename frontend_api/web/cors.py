@@ -14,7 +14,7 @@ from quart import Quart, Response, request
 
 from frontend_api.domain.errors import Forbidden
 
-METHODS: Final = ("DELETE", "GET", "POST")
+METHODS: Final = ("DELETE", "GET", "POST", "PUT")
 # What the API reads, and what OpenAI's clients send along.
 _HEADERS: Final = re.compile(
     r"accept|authorization|cache-control|content-type|idempotency-key|last-event-id|x-request-id"

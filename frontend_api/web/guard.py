@@ -128,7 +128,9 @@ class _Guard:
 
         Keys outlive this state, so only who sits at this machine may make them.
         """
-        is_here = self._is_local and is_for_loopback(scope)
+        # A page of another origin may be let in, but is a stranger's all the same.
+        is_ours = is_from_allowed_page(scope, ())
+        is_here = self._is_local and is_for_loopback(scope) and is_ours
         return Caller(owner_of(scope), SCOPES if is_here else _WITHOUT_ADMIN)
 
     def _let_in(self, caller: Caller, scope: Scope, endpoint: str | None) -> Bound:

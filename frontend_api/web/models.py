@@ -51,6 +51,7 @@ def model_json(model: ServedModel) -> dict[str, object]:
             "tool_format": model.tool_format,
             "reasoning_format": model.reasoning_format,
             "alias_of": model.alias_of,
+            "base": model.base,
             "max_sequences": model.max_sequences,
             "load_seconds": model.load_s,
             "memory_bytes": model.memory_bytes,

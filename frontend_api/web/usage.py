@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 import orjson
@@ -62,7 +62,7 @@ def usage_admin_routes(usage: UsageCount) -> Blueprint:
 
 def _days(query: DaysQuery, usage: UsageCount) -> tuple[str, str]:
     last = query.last_day or date.fromisoformat(usage.today())
-    first = query.first_day or last - timedelta(days=_DEFAULT_DAYS - 1)
+    first = query.first_day or date.fromordinal(max(1, last.toordinal() - _DEFAULT_DAYS + 1))
     if not 0 <= (last - first).days < _MAX_DAYS:
         raise BadRequest(
             f"Invalid 'first_day': expected one of the {_MAX_DAYS} days up to 'last_day'.",

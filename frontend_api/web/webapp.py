@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
@@ -27,6 +28,7 @@ _FILES: Final = "assets"
 _UNBUILT: Final = (Path(__file__).parent / "static" / "unbuilt.html").read_bytes()
 # As Vite names them: `index-B2v3_x9Q.js`.
 _HASHED: Final = re.compile(r"-[\w-]{8}\.\w+$", re.ASCII)
+_MAX_LOOKS: Final = 5
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
 # Python's own table depends on the machine's.
@@ -90,6 +92,14 @@ def webapp_routes(built: Path = BUILT) -> Blueprint:
 
 def _read(built: Path) -> Mapping[str, _File]:
     """Return the files by their paths below the folder; without a page there are none."""
+    for _ in range(_MAX_LOOKS):
+        # Another build may take this one's place while it is read.
+        with suppress(FileNotFoundError):
+            return _read_once(built)
+    return {}
+
+
+def _read_once(built: Path) -> Mapping[str, _File]:
     if not (built / _PAGE).is_file():
         return {}
     paths = [built / _PAGE, *(built / _FILES).rglob("*")]
@@ -110,13 +120,13 @@ def _file(name: str, plain: bytes) -> _File:
 
 
 async def _sent(file: _File) -> Response:
-    is_packed = file.packed is not None and "gzip" in request.accept_encodings
-    body = file.packed if is_packed and file.packed is not None else file.plain
-    response = Response(body, mimetype=file.media_type)
+    takes_packed = request.accept_encodings.quality("gzip") > 0
+    packed = file.packed if takes_packed else None
+    response = Response(packed or file.plain, mimetype=file.media_type)
     response.headers["cache-control"] = file.cache_control
     if file.packed is not None:
         response.headers["vary"] = "accept-encoding"
-    if is_packed:
+    if packed is not None:
         response.headers["content-encoding"] = "gzip"
     # Weak: it is the same for both encodings.
     response.set_etag(file.etag, weak=True)

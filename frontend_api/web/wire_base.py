@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from frontend_api.domain.sessions import MAX_ID_CHARS
 from frontend_api.web.validation import not_supported, refused
 
-JsonTree = TypeVar("JsonTree")
-
-# orjson writes 254 levels, and a tool's schema is written inside others.
-_MAX_DEPTH: Final = 100
 # /v1/conversations/{id} of these is another route, or another path to any client.
 _NO_SESSION_IDS: Final = frozenset({"search", "import", ".", ".."})
 
@@ -35,25 +30,8 @@ Unsupported = Annotated[
 ]
 
 
-def _check_depth(value: JsonTree) -> JsonTree:
-    level: list[object] = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [below for item in level for below in _children(item)]
-        if not level:
-            return value
-    raise refused(
-        f"Invalid '{{param}}': it is nested more than {_MAX_DEPTH} levels deep.", "invalid_value"
-    )
-
-
-def _children(item: object) -> Iterable[object]:
-    if isinstance(item, dict):
-        return item.values()
-    return item if isinstance(item, list) else ()
-
-
-# Any JSON object that can be written again: encoders and validators have bounds of their own.
-JsonObject = Annotated[dict[str, object], AfterValidator(_check_depth)]
+# Any JSON object; how deep it may be is a rule about whole bodies.
+JsonObject = dict[str, object]
 
 
 def _check_address(session_id: str) -> str:

@@ -33,7 +33,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("source", metavar="SOURCE", help="owner/model on Hugging Face, a folder, or a .gguf file")
-    add("--name", type=_name, help="what clients call it (default: from the source)")
+    add("--name", type=model_name, help="what clients call it (default: from the source)")
     add("--revision", help="a commit, branch or tag on Hugging Face (default: main)")
     add("--quantization", choices=QUANTIZATIONS, help="of the weights (default: int8)")
     add("--context", type=_count, metavar="TOKENS", help="a shorter context than the model's own")
@@ -51,7 +51,8 @@ def name_from(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-.").lower()[:64] or "model"
 
 
-def _name(text: str) -> str:
+def model_name(text: str) -> str:
+    """Return it; ArgumentTypeError for what is no name of a folder in the repository."""
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no name: use up to 64 letters, digits, dots, dashes and underscores"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from scripts.adding import place
-from scripts.adding.arguments import ROOT, name_from
+from scripts.adding.arguments import ROOT, model_name, name_from
 from scripts.adding.errors import AddingError
 from scripts.adding.sources import locate
 from scripts.engines.target import TARGETS, load_target
@@ -87,8 +87,13 @@ def _first_parser(*, has_help: bool) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("source", nargs="?", metavar="SOURCE", help="a folder, or owner/model on Hugging Face")
     add("--target", choices=tuple(TARGETS), help="what will run it")
-    add("--rebuild", metavar="NAME", help="build a model of the repository again, for this machine")
-    add("--name", help="what clients call it (from the source)")
+    add(
+        "--rebuild",
+        type=model_name,
+        metavar="NAME",
+        help="build a model of the repository again, for this machine",
+    )
+    add("--name", type=model_name, help="what clients call it (from the source)")
     add("--revision", help="a commit, branch or tag on Hugging Face")
     add("--offline", action="store_true", help="use only what was fetched before")
     add("--repository", type=Path, default=ROOT / "model_repository", help="where it is put")

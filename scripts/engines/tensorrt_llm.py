@@ -222,12 +222,15 @@ def _is_calibrated(choice: Choice) -> bool:
 
 
 def _refuse_unused(options: argparse.Namespace, choice: Choice) -> None:
-    """Raise AddingError for an argument that would change nothing."""
+    """Raise AddingError for an argument that would change nothing, or take another's place."""
     if options.calibration and not (choice.is_engine and _is_calibrated(choice)):
         kind = "engine" if choice.is_engine else "checkpoint"
         raise AddingError(
             f"--calibration changes nothing for a {kind} in {choice.shape.weights}.", 2
         )
+    names = [adapter.name for adapter in options.lora]
+    if len(set(names)) < len(names):
+        raise AddingError("Two adapters of --lora have one name: rename one of the folders.", 2)
     if options.modelopt and choice.is_engine:
         raise AddingError("--modelopt is for checkpoints (TensorRT-LLM 1.3 or later).", 2)
 

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,9 @@ _OLDEST_NODE = 20
 # Installing takes 8 s and building 3 s here; a dead registry must not keep Conch from serving.
 _LIMIT_S = 240.0
 _SHOWN_LINES = 5
+_BUILT, _STAMP = "dist", ".conch-sources"
+# Here neither Git nor Tailwind, which reads all sources, looks.
+_MADE = "node_modules/.conch-dist"
 _CHECKS = ("lint", "types", "test")
 _HOW = "The web chat is not {}: it needs Node.js {} or later; the API does not."
 
@@ -40,8 +44,10 @@ def build(say: Callable[[str], None], folder: Path = FOLDER) -> None:
                 say("Building the web chat ...")
                 sources = _fingerprint(folder)
                 install(folder)
-                _run(folder, "npm", "run", "build")
-                _stamp(folder).write_text(sources, encoding="utf-8")
+                made = folder / _MADE
+                _run(folder, "npm", "run", "build", "--", "--emptyOutDir", "--outDir", _MADE)
+                (made / _STAMP).write_text(sources, encoding="utf-8")
+                _put_in_place(made, folder / _BUILT)
     except CannotBuildError as exc:
         say(str(exc))
 
@@ -89,7 +95,17 @@ def _is_built(folder: Path) -> bool:
 
 def _stamp(folder: Path) -> Path:
     # Inside what it speaks of: both go away together.
-    return folder / "dist" / ".conch-sources"
+    return folder / _BUILT / _STAMP
+
+
+def _put_in_place(made: Path, built: Path) -> None:
+    """Give the new build the place of the old one: whoever reads it now finds a whole one."""
+    old = made.with_name(f"{made.name}-old")
+    shutil.rmtree(old, ignore_errors=True)
+    if built.exists():
+        built.rename(old)
+    made.rename(built)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _text_of(path: Path) -> str | None:

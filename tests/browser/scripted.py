@@ -1,23 +1,23 @@
 """Our service with a model that says what a test wants, at the pace that it wants."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
+
+import httpx
 
 from frontend_api.app import create_app
 from frontend_api.domain.generation import Accepted, Delta
 from frontend_api.domain.model import ServedModel
 from frontend_api.settings import Settings
 from frontend_api.wiring import SystemClock
-from tests.web.fakes import DEMO, FakeCatalogue, FakeGenerator, Step
+from tests.web.fakes import DEMO, EVERYTHING, FakeCatalogue, FakeGenerator, Step
 from tests.web.running import serving, settings, wired
 
 # Can all that the page can show.
-MODEL: Final = replace(
-    DEMO, capabilities=DEMO.capabilities | {"top_log_probs"}, reasoning_format="think"
-)
+MODEL: Final = replace(DEMO, capabilities=EVERYTHING | {"top_log_probs"}, reasoning_format="think")
 PLAIN: Mapping[str, object] = {"title_by_model": False}
 
 
@@ -75,3 +75,11 @@ async def running_scripted(
     wiring = replace(wired(model, catalogue, chosen or settings(store=PLAIN)), clock=SystemClock())
     async with serving(create_app(wiring)) as it:
         yield Scripted(f"http://127.0.0.1:{it.port}", model)
+
+
+async def store_talks(server: Scripted, titles: Sequence[str]) -> None:
+    """Put conversations with these titles into the store."""
+    said = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["Hello"]}}
+    documents = [{"title": each, "mapping": {"a": {"message": said}}} for each in titles]
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        (await client.post("/v1/conversations/import", json=documents)).raise_for_status()

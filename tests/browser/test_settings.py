@@ -114,7 +114,8 @@ async def test_the_figures_below_an_answer_are_those_of_the_server(
     await expect(chat.page.locator("[data-stat=live-rate]")).to_be_visible()
     await chat.wait_for_end()
 
-    usage = wire.received[-1]["response"]["usage"]
+    last = next(each for each in wire.received if each["type"] == "response.completed")
+    usage = last["response"]["usage"]
     counted = usage["x_conch"]
     shown = chat.answers.last.locator("[data-stat]")
     await expect(shown.locator("xpath=self::*[@data-stat='tokens']")).to_have_text(

@@ -98,7 +98,7 @@ async def test_markup_in_an_answer_is_text(chat: Chat, server: Scripted, piece: 
     await expect(chat.answer).to_contain_text("window.pwned = 1")
     again = await chat.thread.evaluate(SHAPE)
 
-    nothing = {"pwned": None, "tags": [], "handlers": [], "links": []}
+    nothing: dict[str, object] = {"pwned": None, "tags": [], "handlers": [], "links": []}
     assert (found, again) == (nothing, nothing)
 
 

@@ -12,10 +12,16 @@ from scripts.launcher.bootstrap import ROOT
 from tests.browser.chat import Chat
 from tests.browser.conftest import SHOTS, NewChat
 from tests.browser.samples import ANSWER
-from tests.browser.scripted import Pause, Scripted, said
+from tests.browser.scripted import Pause, Scripted, said, store_talks
 
 AXE: Final = ROOT / "webapp" / "node_modules" / "axe-core" / "axe.min.js"
-PHONE: Final = {"width": 360, "height": 740}
+TALKS: Final = (
+    "A letter to the harbour master",
+    "Regular expressions, explained",
+    "Names for a sailing boat",
+    "Spanish verbs of motion",
+    "Why is the sea salt?",
+)
 
 
 async def serious_findings(chat: Chat) -> list[str]:
@@ -39,6 +45,7 @@ async def shoot(chat: Chat, name: str) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_no_view_keeps_anybody_out(new_chat: NewChat, server: Scripted, theme: str) -> None:
+    await store_talks(server, TALKS)
     chat = await new_chat(color_scheme=theme, reduced_motion="reduce")
     server.model.say(Pause(0.2), *said(ANSWER, piece=4, pause_s=0.01))
     await chat.open()

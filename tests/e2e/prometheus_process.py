@@ -23,9 +23,9 @@ CONFIGURATION = ROOT / "docker" / "prometheus"
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Where it answers."""
+    """A client of it."""
 
-    url: str
+    client: httpx.Client
 
     def ask(self, query: str) -> Sequence[float]:
         """Return the values of a query now that are numbers; a wrong query fails."""
@@ -40,12 +40,12 @@ class Prometheus:
     def is_ready(self) -> bool:
         """Whether it answers queries."""
         try:
-            return httpx.get(f"{self.url}/-/ready", timeout=LIMIT_S).status_code == 200
+            return self.client.get("/-/ready").status_code == 200
         except httpx.TransportError:
             return False
 
     def _get(self, path: str, **params: str) -> dict[str, Any]:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=params, timeout=LIMIT_S).json()
+        answer = self.client.get(f"/api/v1/{path}", params=params).json()
         assert answer["status"] == "success", (params, answer)
         return dict(answer["data"])
 
@@ -61,8 +61,11 @@ def running_prometheus(folder: Path, conch: Conch) -> Iterator[Prometheus]:
         f"--web.listen-address={address}",
         "--log.level=warn",
     ]
-    prometheus = Prometheus(f"http://{address}")
-    with subprocess.Popen(command) as process:
+    with (
+        httpx.Client(base_url=f"http://{address}", timeout=LIMIT_S, trust_env=False) as client,
+        subprocess.Popen(command) as process,
+    ):
+        prometheus = Prometheus(client)
         try:
             until(prometheus.is_ready, "Prometheus answers")
             yield prometheus

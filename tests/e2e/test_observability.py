@@ -12,11 +12,13 @@ import pytest
 from scripts.grafana.cli import DASHBOARDS
 from tests.e2e.conch_process import LIMIT_S, Conch, until_async
 from tests.e2e.prometheus_process import CONFIGURATION, Prometheus, running_prometheus
+from tests.e2e.workers import a_client_of_each, begun
 
-# More than `steady` writes at once: some wait in line.
-NUM_AT_ONCE = 90
+# Of eight answers each, a second long: more than `slow` writes at once, so some wait in line.
+NUM_CROWDED = 20
 # promtool's status when a page is valid but not as it would have it.
 NOT_TO_ITS_TASTE = 3
+LOG_LEVEL = "/admin/log-level"
 
 
 def promtool(*arguments: str, page: str = "") -> subprocess.CompletedProcess[str]:
@@ -63,7 +65,7 @@ async def watched(
     """A Prometheus that has seen some use of `conch` begin and go on."""
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), conch) as prometheus:
         # Counters are worth something from their second look on: let it see them first.
-        await use(conch, 1)
+        await use(conch)
         await until_async(
             lambda: (
                 len(prometheus.ask("conch_queue_duration_seconds_count")) > 0
@@ -71,26 +73,24 @@ async def watched(
             ),
             "Prometheus has seen the API and Triton",
         )
-        await use(conch, 1)
+        await use(conch)
         yield prometheus
 
 
-async def use(conch: Conch, num_rounds: int) -> None:
+async def use(conch: Conch) -> None:
     """Have every model answer, some requests refused and some wait in line."""
-    limits = httpx.Limits(max_connections=NUM_AT_ONCE)
-    async with httpx.AsyncClient(base_url=conch.url, timeout=LIMIT_S, limits=limits) as client:
-        chats = [("steady", 4)] * NUM_AT_ONCE + [("slow", 2), ("demo", 8)]
-        for _ in range(num_rounds):
-            answers = await asyncio.gather(*(chat(client, model, num) for model, num in chats))
-            assert set(answers) == {200}
-            assert await chat(client, "nothing", 1) == 404
-            stored = {"model": "demo", "input": "Hello", "max_output_tokens": 8}
-            assert (await client.post("/v1/responses", json=stored)).status_code == 200
+    async with httpx.AsyncClient(base_url=conch.url, timeout=LIMIT_S) as client:
+        crowd = (chat(client, "slow", 5, n=8) for _ in range(NUM_CROWDED))
+        others = (chat(client, model, 8) for model in ("steady", "demo"))
+        assert {*await asyncio.gather(*crowd, *others)} == {200}
+        assert await chat(client, "nothing", 1) == 404
+        stored = {"model": "demo", "input": "Hello", "max_output_tokens": 8}
+        assert (await client.post("/v1/responses", json=stored)).status_code == 200
 
 
-async def chat(client: httpx.AsyncClient, model: str, max_tokens: int) -> int:
+async def chat(client: httpx.AsyncClient, model: str, max_tokens: int, n: int = 1) -> int:
     messages = [{"role": "user", "content": "Count."}]
-    body = {"model": model, "messages": messages, "max_tokens": max_tokens}
+    body = {"model": model, "messages": messages, "max_tokens": max_tokens, "n": n}
     return (await client.post("/v1/chat/completions", json=body)).status_code
 
 
@@ -111,7 +111,7 @@ async def test_every_query_of_every_panel_has_an_answer(watched: Prometheus) -> 
         return not missing
 
     try:
-        await until_async(ask_what_is_missing, "every panel shows something", 20)
+        await until_async(ask_what_is_missing, "every panel shows something")
     except AssertionError as failed:
         raise AssertionError(f"without an answer: {missing}") from failed
 
@@ -129,3 +129,27 @@ async def test_every_rule_is_evaluated_and_nothing_is_wrong_with_a_healthy_serve
     # A machine's disk may be nearly full; nothing else should be.
     firing = {rule["name"] for rule in rules if rule.get("state") == "firing"}
     assert firing <= {"ConchDiskAlmostFull"}
+
+
+async def test_the_log_level_changes_in_every_worker(conch: Conch) -> None:
+    async with a_client_of_each(conch) as (one, other):
+
+        async def has_both(level: str) -> bool:
+            told = [await client.get(LOG_LEVEL) for client in (one, other)]
+            return [answer.json()["level"] for answer in told] == [level, level]
+
+        for level in ("debug", "info"):
+            assert (await one.put(LOG_LEVEL, json={"level": level})).status_code == 200
+            async with asyncio.timeout(LIMIT_S):
+                while not await has_both(level):
+                    pass
+
+
+async def test_the_status_of_one_worker_counts_what_another_one_has_in_hand(conch: Conch) -> None:
+    async with a_client_of_each(conch) as (one, other), begun(one) as stream:
+        await stream.read(1)
+        told = (await other.get("/admin/status")).json()
+
+    running = {work["model"]: work["running"] for work in told["queue"]}
+    assert running["slow"] == 1
+    assert {model["id"] for model in told["models"]} == {"demo", "steady", "slow"}

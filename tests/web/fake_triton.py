@@ -20,6 +20,7 @@ DESCRIPTION = {
     "context_length": 128,
     "quantization": "none",
     "created": 1_700_000_000,
+    "version": "1",
 }
 Tensors = dict[str, bytes]
 
@@ -55,11 +56,13 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.inputs = frozenset(INPUTS)
         self.outputs = frozenset(OUTPUTS)
         self.is_decoupled = True
+        self.max_batch_size = 1
         # Tensors are sent, a string is an error_message, an event is waited for.
         self.answers = list(answers)
         self.describe_error = ""
         self.description: dict[str, object] = dict(DESCRIPTION)
         self.requests: list[Any] = []
+        self.metadata: list[dict[str, str]] = []
         self.started = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -73,6 +76,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         answer = service_pb2.ModelConfigResponse()
         answer.config.name = request.name
+        answer.config.max_batch_size = self.max_batch_size
         answer.config.model_transaction_policy.decoupled = self.is_decoupled
         for name in sorted(self.inputs):
             answer.config.input.add(name=name)
@@ -89,6 +93,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                     yield self._describe()
                     continue
                 self.requests.append(request)
+                self.metadata.append(dict(context.invocation_metadata()))
                 self.started.set()
                 async for answer in self._answer():
                     yield answer

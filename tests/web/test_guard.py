@@ -8,7 +8,7 @@ import httpx
 import pytest
 from quart import Quart
 
-from frontend_api.domain.keys import SCOPES, new_secret, written
+from frontend_api.domain.keys import SCOPES, written
 from frontend_api.web.access import TABLE, access_to
 from frontend_api.web.openapi import methods_of
 from tests.web.fakes import HANG, FakeGenerator, words
@@ -157,7 +157,7 @@ async def test_two_keys_are_none(client: httpx.AsyncClient) -> None:
         (KEYS["off"], "sta***"),
         (f"{KEYS['all']}x", "sta***"),
         ("x", "***"),
-        (written("0123456789ab", new_secret()), "ck_0123456789ab_***"),
+        (written("0123456789ab", "a1" * 32), "ck_0123456789ab_***"),
         ("*", "***"),
     ],
 )
@@ -286,6 +286,17 @@ async def test_without_keys_only_this_machine_may_make_some(
         chat = await client.post("/v1/chat/completions", json=ask(), headers=asked)
 
     assert made.status_code == status
+    assert chat.status_code == 200
+
+
+async def test_without_keys_a_page_that_is_allowed_may_chat_but_make_no_keys() -> None:
+    friend = "https://chat.example.com"
+    asked = {"host": "localhost:8000", "origin": friend}
+    async with keyed_app(settings(security={"allowed_origins": [friend]})) as (_, client):
+        made = await client.post("/admin/keys", json={"name": "x"}, headers=asked)
+        chat = await client.post("/v1/chat/completions", json=ask(), headers=asked)
+
+    assert (made.status_code, made.json()["error"]["code"]) == (403, "missing_scope")
     assert chat.status_code == 200
 
 

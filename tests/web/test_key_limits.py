@@ -220,6 +220,13 @@ async def test_wrong_days_of_usage_are_refused_by_name(query: str) -> None:
     assert refused.json()["error"]["param"] == "first_day"
 
 
+async def test_the_first_days_of_all_have_no_thirty_days_before_them() -> None:
+    async with limited() as client:
+        shown = await client.get("/v1/usage?last_day=0001-01-05")
+
+    assert (shown.status_code, shown.json()["first_day"]) == (200, "0001-01-01")
+
+
 async def test_a_stream_that_is_refused_has_no_events() -> None:
     async with limited(rate_limit_per_minute=1) as client:
         url, body = GENERATIONS[1]

@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 import structlog
 
+from frontend_api.adapters.mongo_driver import MongoAddress, close_client, open_client
 from frontend_api.adapters.sqlite import SqliteStore
 from frontend_api.app import create_app
 from frontend_api.domain.keys import hash_of
@@ -112,6 +113,14 @@ async def test_a_failure_with_a_key_in_its_text_is_logged_without_it(log: io.Str
 
     assert "cannot read ck_0123456789ab_*** and ***" in log.getvalue()
     assert found_in(log.getvalue()) == []
+
+
+@pytest.mark.usefixtures("log")
+async def test_the_driver_of_the_database_tells_no_documents_at_any_level() -> None:
+    address = MongoAddress(uri="mongodb://127.0.0.1:1", database="none", driver="pymongo")
+    await close_client(open_client(address))
+
+    assert not logging.getLogger("pymongo.command").isEnabledFor(logging.DEBUG)
 
 
 def test_the_renderer_s_other_words_stay() -> None:

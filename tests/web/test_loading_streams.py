@@ -3,9 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
+from quart import Response
+
 from frontend_api.app import create_app
-from frontend_api.domain.errors import ModelNotReady
+from frontend_api.domain.errors import ModelNotReady, ShuttingDown
 from frontend_api.domain.model import ServedModel
+from frontend_api.web.patience import patiently
+from frontend_api.web.scope import RequestRecord
 from tests.web.fakes import FakeCatalogue, FakeControl, FakeGenerator, words
 from tests.web.running import settings, wired
 
@@ -54,3 +59,37 @@ async def test_a_whole_answer_waits_for_its_model() -> None:
 
     assert status == 200
     assert '"content":"Hello"' in text
+
+
+async def test_who_leaves_before_the_first_event_leaves_no_stream_that_opens() -> None:
+    opening, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def open_stream() -> Response:
+        try:
+            await opening.wait()
+        finally:
+            has_ended.set()
+        return Response()
+
+    record = RequestRecord("left")
+    await patiently(open_stream(), record, patience_s=0.01, keepalive_s=60)
+    await record.aclose()
+
+    assert has_ended.is_set()
+
+
+async def test_who_waits_for_a_model_while_the_server_stops_is_told_so() -> None:
+    catalogue = FakeCatalogue(ServedModel("late", state="unloaded"))
+    wiring = wired(FakeGenerator(words("Hello")), catalogue, settings(**QUICK))
+    control = wiring.control
+    assert isinstance(control, FakeControl)
+    control.may_go_on.clear()
+    app = create_app(wiring)
+    generations = app.extensions["generations"]
+    async with asyncio.timeout(5), app.test_app():
+        asking = asyncio.create_task(generations.described("late"))
+        while not control.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        generations.drain(0.01)
+        with pytest.raises(ShuttingDown):
+            await asking

@@ -57,6 +57,7 @@ async def test_a_model_says_what_it_is() -> None:
             "tool_format": "hermes",
             "reasoning_format": "think",
             "alias_of": None,
+            "base": None,
             "max_sequences": 8,
             "load_seconds": 1.5,
             "memory_bytes": 1_000_000,

@@ -10,12 +10,12 @@ import pytest
 from websockets.asyncio.client import connect
 
 from frontend_api.adapters.blocklist_file import BlocklistFile
-from frontend_api.domain.errors import BackendLost
+from frontend_api.domain.errors import BackendLost, ContextTooLong
 from frontend_api.domain.generation import Accepted
 from frontend_api.settings import Settings, SettingsError
 from frontend_api.wiring import rules_of
 from tests.web.fakes import FakeGenerator, words
-from tests.web.running import Json, ask, running_app, served, settings
+from tests.web.running import Json, ask, events, running_app, served, settings
 
 RULES = r"""
 [[rule]]
@@ -124,15 +124,26 @@ async def test_what_is_stored_is_what_was_told(ruled: Settings) -> None:
     assert kept["output"][0]["content"][0]["text"] == "It is [name]'s "
 
 
+async def test_a_refusal_by_the_model_is_no_beginning_of_an_answer(ruled: Settings) -> None:
+    refusing = FakeGenerator([ContextTooLong("The prompt is too long.")])
+    async with running_app(refusing, chosen=ruled) as client:
+        response = await client.post("/v1/chat/completions", json=ask(stream=True))
+
+    assert response.status_code == 400
+
+
 async def test_what_is_held_back_when_the_model_fails_is_told_first(ruled: Settings) -> None:
     steps = [Accepted(1), *words("so far Al", "")[:1], BackendLost("gone")]
     async with running_app(FakeGenerator(steps), chosen=ruled) as client:
         answer = await client.post("/v1/chat/completions", json=ask(stream=True))
         said = await answer.get_data(as_text=True)
 
-    assert '"content":"so far "' in said
-    assert '"content":"Al"' in said
-    assert said.index('"Al"') < said.index("backend_unavailable")
+    *told, error, _ = events(said)
+    choices = [each["choices"][0] for each in told if isinstance(each, dict)]
+    assert "".join(choice["delta"].get("content", "") for choice in choices) == "so far Al"
+    assert {choice["finish_reason"] for choice in choices} == {None}
+    assert isinstance(error, dict)
+    assert error["error"]["code"] == "backend_unavailable"
 
 
 async def test_only_the_choice_that_broke_a_rule_is_ended(ruled: Settings) -> None:
@@ -165,6 +176,47 @@ async def test_sockets_keep_the_rules_too(path: str, message: Json, ruled: Setti
     assert "refused by the content rules" in answer
 
 
+async def test_letters_written_as_numbers_are_read_as_the_model_reads_them(
+    ruled: Settings,
+) -> None:
+    call = {"name": "say", "arguments": r'{"text": "\u0062omb"}'}
+    messages = [
+        {"role": "user", "content": "Go on"},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": call}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+    ]
+    async with running_app(says("Hi"), chosen=ruled) as client:
+        refused = await client.post(
+            "/v1/chat/completions", json={"model": "demo", "messages": messages}
+        )
+
+    assert (await refused.get_json())["error"]["code"] == "content_filter"
+
+
+async def test_a_prompt_that_the_rules_are_slow_with_is_refused_and_others_are_served(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text("[[rule]]\nname = 'mail'\npattern = '[\\w.]+@[\\w.]+'\naction = 'mask'")
+    # Quick enough each alone; all of them would take a minute.
+    slow = {"role": "user", "content": "a" * 2000 + " @"}
+    ruled = settings(security={"blocklist_path": str(path)})
+    async with running_app(says("Hi"), chosen=ruled) as client:
+        body = {"model": "demo", "messages": [slow] * 400}
+        asked = asyncio.create_task(client.post("/v1/chat/completions", json=body))
+        num_served = 0
+        while not asked.done():
+            assert (await client.get("/health")).status_code == 200
+            num_served += 1
+        error = (await (await asked).get_json())["error"]
+
+    assert error["code"] == "content_rules_failed"
+    assert num_served > 1
+
+
 async def test_a_changed_file_is_heeded_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text("")
@@ -179,6 +231,20 @@ async def test_a_changed_file_is_heeded_and_a_broken_one_changes_nothing(tmp_pat
         await _until(lambda: source._seen[0] == seen)
 
         assert source.current is before
+
+
+async def test_after_a_file_that_nothing_can_read_the_next_is_heeded(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text("")
+    source = BlocklistFile(path, look_s=0.01)
+    async with source.running():
+        deep = "(" * 5000 + "x" + ")" * 5000
+        path.write_text(f"[[rule]]\nname = 'deep'\npattern = '{deep}'\naction = 'mask'")
+        seen = path.stat().st_mtime_ns
+        await _until(lambda: source._seen[0] == seen)
+        path.write_text(RULES)
+
+        await _until(lambda: len(source.current.for_prompts) == 2)
 
 
 async def _until(is_true: Any) -> None:

@@ -120,6 +120,16 @@ async def test_a_head_without_end_is_refused(head: Sequence[bytes]) -> None:
     assert after.status_code == 200
 
 
+async def test_what_follows_a_body_has_an_end_too() -> None:
+    body = b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx-trailer: "
+    async with serving(create_app(wired(FakeGenerator())), head_timeout_s=60) as server:
+        answer = await answer_to(server.port, HEAD + body, *[b"x" * 1024] * 2048)
+        after = await server.client.get("/health")
+
+    assert answer == b""
+    assert after.status_code == 200
+
+
 async def test_a_connection_that_says_nothing_is_told_so_and_closed() -> None:
     async with serving(create_app(wired(FakeGenerator())), head_timeout_s=0.5) as server:
         answer = await answer_to(server.port)

@@ -26,6 +26,7 @@ from frontend_api.domain.generation import (
     TextPrompt,
     TokenPrompt,
 )
+from frontend_api.domain.session_key import session_key
 from tests.web.fake_triton import FakeTriton, accepted, delta, integer, text
 from tests.web.triton_running import PATIENCE_S, REQUEST, failed, ready, run
 
@@ -36,6 +37,14 @@ async def test_a_generation_is_acknowledged_then_streamed() -> None:
         events = await run(triton)
 
     assert events == [Accepted(3), Delta(0, "Tri", 1), Delta(0, "ton", 1, "stop")]
+
+
+async def test_a_generation_carries_its_session_key_for_those_who_route_it() -> None:
+    fake = FakeTriton([delta("Triton", reason="stop")])
+    async with ready(fake) as triton:
+        await run(triton)
+
+    assert fake.metadata[-1]["x-conch-session"] == session_key(REQUEST)
 
 
 async def test_the_request_carries_the_contract_tensors() -> None:
@@ -202,7 +211,7 @@ async def test_a_model_without_finish_reason_ends_with_its_stream() -> None:
     async with ready(fake) as triton:
         events = await run(triton)
 
-    assert events == [Delta(0, "a"), Delta(0, "", 0, "stop")]
+    assert events == [Delta(0, "a", 1), Delta(0, "", 0, "stop")]
     assert [output.name for output in fake.requests[-1].outputs] == ["text_output"]
 
 

@@ -238,7 +238,7 @@ async def test_an_unknown_model_is_a_404() -> None:
 
 
 async def test_a_model_that_is_not_ready_is_a_503_with_retry_after() -> None:
-    catalogue = FakeCatalogue(ServedModel("demo", state="loading", reason="it is loading"))
+    catalogue = FakeCatalogue(ServedModel("demo", state="failed", reason="it failed to load"))
     async with running_app(catalogue=catalogue) as client:
         response = await client.post(URL, json=ask())
         error = (await response.get_json())["error"]

@@ -1,5 +1,6 @@
 """The web chat's page and files: whole builds, kept by browsers for as long as they are good."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -102,6 +103,29 @@ async def test_a_page_stays_with_the_files_of_its_build(built: Path) -> None:
 
     assert page.text == PAGE
     assert script.status_code == 200
+
+
+def test_a_build_may_take_the_place_of_another_while_it_is_read(tmp_path: Path) -> None:
+    built, other = tmp_path / "dist", tmp_path / "other"
+    for folder in (built, other):
+        (folder / "assets").mkdir(parents=True)
+        (folder / "index.html").write_text(PAGE)
+        for number in range(20):
+            (folder / "assets" / f"{folder.name}-{number}.js").write_text("start();")
+
+    def swap() -> None:
+        for _ in range(500):
+            built.rename(tmp_path / "old")
+            other.rename(built)
+            (tmp_path / "old").rename(other)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        while swapping.is_alive():
+            webapp_routes(built)
+    finally:
+        swapping.join()
 
 
 async def test_without_a_build_the_page_says_how_to_get_one(tmp_path: Path) -> None:

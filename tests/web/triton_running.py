@@ -18,7 +18,10 @@ REQUEST = GenerationRequest(model="demo", prompt=TextPrompt("hi"), stream=True, 
 
 @asynccontextmanager
 async def connected(
-    port: int, *served: str, queue_timeout_s: float = PATIENCE_S
+    port: int,
+    *served: str,
+    queue_timeout_s: float = PATIENCE_S,
+    chat_templates: dict[str, str] | None = None,
 ) -> AsyncIterator[Triton]:
     settings = TritonSettings(
         url=f"127.0.0.1:{port}",
@@ -27,7 +30,8 @@ async def connected(
         connect_timeout_s=1,
         queue_timeout_s=queue_timeout_s,
     )
-    triton = Triton(settings, ModelSettings(served=served))
+    models = ModelSettings(served=served, chat_templates=chat_templates or {})
+    triton = Triton(settings, models)
     async with triton.running():
         yield triton
 

@@ -7,7 +7,7 @@ grammar can take a while and Triton hands requests over on one thread.
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from .delivery import Delivery
 from .description import Description
 from .engines import open_engine
 from .engines.protocol import Engine, EngineStats
+from .engines.tensorrt_llm_options import adapters_in
 from .errors import EngineFailed, Overloaded, RequestError
 from .exchange import Exchange, ResponseStream
 from .generation import Generation
@@ -41,7 +42,8 @@ _LOG: Final = logging.getLogger(__name__)
 class ServedModel:
     """What a version folder holds, opened; the engine makes room for what `backlog` counts.
 
-    version: the name of the folder. load_s: how long opening it took.
+    version: the name of the folder. load_s: how long opening it took. lora_names: the adapters
+    that a request may ask for.
     """
 
     manifest: EngineManifest
@@ -51,6 +53,7 @@ class ServedModel:
     backlog: Backlog = field(default_factory=Backlog)
     version: str = ""
     load_s: float = 0.0
+    lora_names: Sequence[str] = ()
 
 
 def open_model(folder: Path) -> ServedModel:
@@ -69,6 +72,7 @@ def open_model(folder: Path) -> ServedModel:
         backlog,
         version=folder.name,
         load_s=time.monotonic() - started,
+        lora_names=list(adapters_in(folder)) if "lora" in manifest.capabilities else (),
     )
 
 
@@ -85,6 +89,7 @@ class Service:
             "max_sequences": max_running,
             "version": model.version,
             "load_s": round(model.load_s, 1),
+            "lora_names": list(model.lora_names),
         }
         self._description = Description(model.manifest, found)
         self._max_sequences = max_running + max_waiting
@@ -141,8 +146,9 @@ class Service:
                 self._description.set_used()
                 self._generate(exchange, request, wanted)
             case "tokenize":
-                ids = self._encode(request).ids
-                exchange.answer(Reply(ids=ids, num_input_tokens=len(ids)))
+                encoded = self._encode(request)
+                ids = encoded.ids
+                exchange.answer(Reply(ids=ids, text=encoded.text, num_input_tokens=len(ids)))
             case "detokenize":
                 text = self._encode(request).text
                 exchange.answer(Reply(text=text))

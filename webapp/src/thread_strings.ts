@@ -96,7 +96,7 @@ export const threadStrings = {
   composerHintMod: 'Ctrl+Enter sends, Enter starts a new line.',
   queuedPrompts: 'To be sent next',
   unqueue: 'Do not send',
-  retryIn: (seconds: number) => `Too many requests: try again in ${seconds} s. Your draft is kept.`,
+  retryAfter: (seconds: number) => `Too many requests: try again in ${seconds} s. Your draft is kept.`,
 
   compare: 'Compare',
   compareTitle: 'Compare two answers',
@@ -104,7 +104,6 @@ export const threadStrings = {
   first: 'First',
   second: 'Second',
   model: 'Model',
-  defaultModel: 'As in this chat',
   temperature: 'Temperature',
   topP: 'Top-p',
   maxTokens: 'Max tokens',

@@ -236,6 +236,7 @@ def test_tokenize_and_detokenize_are_opposites(served: Served) -> None:
     detokenized.wait_for_end()
 
     assert tokenized.replies[0].num_input_tokens == len(ids)
+    assert tokenized.replies[0].text == "Hi"
     assert detokenized.text == "Hi"
 
 
@@ -250,6 +251,7 @@ def test_describe_answers_the_manifest_while_the_engine_lives(served: Served) ->
 
     assert json.loads(alive.text)["context_length"] == MANIFEST.context_length
     assert json.loads(alive.text)["opens_thinking"] == []
+    assert json.loads(alive.text)["lora_names"] == []
     assert json.loads(alive.text)["max_sequences"] == served.engine.stats().max_running
     assert isinstance(dead.error, EngineFailed)
 

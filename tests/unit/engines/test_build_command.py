@@ -60,6 +60,8 @@ def test_no_container_runs_the_tools_themselves(llama: Path) -> None:
         (TARGET, "A folder with a model is missing; see scripts/build_engine --help."),
         ((*TARGET, "--gpu", "sm75", "x"), "Argument --gpu: 'sm75' is none of sm80, sm86"),
         ((*TARGET, "--gpu-memory", "much", "x"), "Argument --gpu-memory: 'much' is not a size"),
+        ((*TARGET, "--name", "../x", "x"), "Argument --name: '../x' is no name"),
+        (("--rebuild", ".."), "Argument --rebuild: '..' is no name"),
         ((*TARGET, "--tp", "0", "x"), "Argument --tp: '0' is not a number above 0"),
         ((*TARGET, "--lora", "nowhere", "x"), "Argument --lora: there is no folder nowhere"),
     ],
@@ -90,6 +92,19 @@ def test_what_would_change_nothing_is_refused(
     assert main([*PLANNED, *arguments, str(llama)], lambda _: None) == 2
 
     assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_two_adapters_of_one_name_are_refused_before_anything_is_built(
+    llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapters = [tmp_path / where / "pirate" for where in ("one", "other")]
+    for adapter in adapters:
+        adapter.mkdir(parents=True)
+    arguments = [part for adapter in adapters for part in ("--lora", str(adapter))]
+
+    assert main([*PLANNED, *arguments, str(llama)], lambda _: None) == 2
+
+    assert capsys.readouterr().err.startswith("Two adapters of --lora have one name")
 
 
 def test_a_described_gpu_is_only_planned_for(

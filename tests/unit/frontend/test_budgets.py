@@ -9,7 +9,6 @@ from typing import TypeVar
 import pytest
 
 from frontend_api.adapters.sqlite import memory_store
-from frontend_api.domain.budgets import Allowance
 from frontend_api.domain.errors import BudgetSpent, StoreLost
 from frontend_api.domain.generation import Usage
 from frontend_api.domain.keys import KeyLimits
@@ -102,7 +101,6 @@ async def test_all_choices_and_the_prompt_are_set_aside_until_the_real_count_is_
         after = await on.charged()
 
     assert (before, accepted, after) == (300, 320, 27)
-    assert isinstance(asked.allowance, Allowance)
 
 
 async def test_more_than_the_context_holds_is_not_set_aside() -> None:
@@ -157,6 +155,17 @@ async def test_a_lost_store_refuses_who_has_limits() -> None:
         with pytest.raises(StoreLost):
             async with on.budgets.entered(work()):
                 pass
+
+
+async def test_who_is_refused_by_a_lost_store_is_not_remembered() -> None:
+    async with stage() as on:
+        on.store.is_away = True
+        for _ in range(3):
+            with pytest.raises(StoreLost):
+                async with on.budgets.entered(work()):
+                    pass
+
+        assert on.budgets.num_unsettled == 0
 
 
 async def test_what_ends_while_the_store_is_away_is_settled_when_it_is_back() -> None:

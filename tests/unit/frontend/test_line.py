@@ -1,6 +1,7 @@
 """The gate before a model: its turn, its refusals, and those who leave."""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
@@ -99,6 +100,23 @@ async def test_a_model_that_does_not_tell_has_no_line() -> None:
         assert len(running(standing)) == 300
         for each in standing:
             await each.end()
+
+
+async def test_a_look_that_fails_is_not_the_last_one() -> None:
+    class NoFiles(OwnLines):
+        num_asked = 0
+
+        def lost(self) -> Collection[int]:
+            self.num_asked += 1
+            raise OSError("Too many open files")
+
+    lines = NoFiles()
+    async with opened_line(lines) as line:
+        standing = await stood(line, "a", "a")
+
+        await until(lambda: lines.num_asked > 1)
+        for each in standing:
+            await each.leave()
 
 
 async def test_models_have_lines_of_their_own() -> None:

@@ -1,12 +1,18 @@
 """A generation while it runs: reading, waiting, ending."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from frontend_api.domain.errors import BackendLost, InternalFault, ServiceError, TimedOut
+from frontend_api.domain.errors import (
+    BackendLost,
+    InternalFault,
+    ModelNotReady,
+    ServiceError,
+    TimedOut,
+)
 from frontend_api.domain.generation import (
     Accepted,
     Delta,
@@ -28,6 +34,7 @@ def started(
     *generators: FakeGenerator,
     deadlines: Deadlines = PATIENT,
     on_end: Callable[[LiveGeneration], None] = lambda _: None,
+    gates: Gates | None = None,
 ) -> LiveGeneration:
     work = Work(
         caller=Caller(),
@@ -42,7 +49,7 @@ def started(
         lambda _: [generator.generate(REQUEST) for generator in generators],
         deadlines,
         on_end,
-        gates=Gates(),
+        gates=gates or Gates(),
         num_runs=len(generators),
     )
 
@@ -203,3 +210,71 @@ async def test_fail_ends_it_with_the_given_error() -> None:
 
         with pytest.raises(ServiceError, match="stop"):
             await taken(generation)
+
+
+class CountingGate:
+    """Lets everything in."""
+
+    num_entered = 0
+
+    @asynccontextmanager
+    async def entered(self, work: Work) -> AsyncGenerator[None, None]:
+        self.num_entered += 1
+        yield
+
+    async def accepted(self, work: Work) -> None:
+        pass
+
+
+class UnloadedOnce(FakeGenerator):
+    """Its model is gone at the first request."""
+
+    async def _play(self, step: Step) -> Accepted | Delta | None:
+        if len(self.requests) == 1:
+            raise ModelNotReady("It was unloaded.")
+        return await super()._play(step)
+
+
+async def test_a_model_that_is_asked_again_is_paid_for_once() -> None:
+    paid, place = CountingGate(), CountingGate()
+    generation = started(UnloadedOnce(words("a")), gates=Gates([paid], [place]))
+    try:
+        deltas = await taken(generation)
+    finally:
+        await generation.aclose()
+
+    assert [delta.text for delta in deltas] == ["a"]
+    assert (paid.num_entered, place.num_entered) == (1, 2)
+
+
+async def test_who_has_left_does_not_ask_again() -> None:
+    class Sulking(FakeGenerator):
+        async def _play(self, step: Step) -> Accepted | Delta | None:
+            try:
+                return await super()._play(step)
+            except asyncio.CancelledError:
+                raise ModelNotReady("It was unloaded.") from None
+
+    generator = Sulking([HANG])
+    generation = started(generator)
+    await asyncio.wait_for(generator.opened.wait(), 2)
+    await asyncio.wait_for(generation.aclose(), 2)
+
+    assert len(generator.requests) == 1
+
+
+async def test_who_leaves_stops_a_model_that_was_asked_again() -> None:
+    class Resumed(UnloadedOnce):
+        has_resumed = asyncio.Event()
+
+        async def _play(self, step: Step) -> Accepted | Delta | None:
+            if len(self.requests) == 2:
+                self.has_resumed.set()
+            return await super()._play(step)
+
+    generator = Resumed([HANG])
+    generation = started(generator)
+    await asyncio.wait_for(generator.has_resumed.wait(), 2)
+    await asyncio.wait_for(generation.aclose(), 2)
+
+    assert generation.outcome == "cancelled"

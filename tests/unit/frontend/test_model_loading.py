@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from frontend_api.domain.errors import Conflict, ModelNotFound, ModelNotReady
-from frontend_api.domain.model import ServedModel
+from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.service.callers import Caller, set_caller
 from frontend_api.service.model_loading import ModelLoading
 from frontend_api.service.served_models import ServedModels
@@ -180,6 +180,43 @@ async def test_idle_models_are_unloaded_but_for_those_kept_warm() -> None:
         await stage.control.unloaded.wait()
 
     assert stage.loaded == {"b", "c"}
+
+
+async def test_who_waited_for_a_load_and_does_not_enter_keeps_nobody_waiting() -> None:
+    stage = Stage(ServedModel("a", state="unloaded"), B, max_loaded_models=1)
+    stage.control.may_go_on.clear()
+    asking = asyncio.create_task(stage.loading.described("a"))
+    await turns()
+    other = asyncio.create_task(stage.use("b"))
+    await turns()
+    stage.control.may_go_on.set()
+    await other
+
+    assert (await asking).name == "a"
+    assert stage.loaded == {"b"}
+
+
+async def test_a_model_that_was_only_just_loaded_is_not_idle_yet() -> None:
+    stage = Stage(replace(A, state="ready"), replace(B, state="ready", idle_s=99), idle_unload_s=60)
+    async with asyncio.timeout(LIMIT_S), stage.loading.running():
+        await stage.control.unloaded.wait()
+
+    assert stage.loaded == {"a"}
+
+
+async def test_a_model_that_does_not_answer_once_it_is_loaded_is_not_loaded_again() -> None:
+    class Mute(FakeControl):
+        def _set(self, name: str, state: ModelState) -> None:
+            pass
+
+    stage = Stage()
+    mute = Mute(stage.catalogue)
+    loading = ModelLoading(stage.catalogue, mute, ModelSettings(), stage.clock)
+    with pytest.raises(ModelNotReady, match="does not answer"):
+        async with asyncio.timeout(LIMIT_S), loading.kept("a"):
+            pass
+
+    assert mute.calls == [("load", "a")]
 
 
 async def test_a_model_is_described_only_after_it_was_loaded_once() -> None:

@@ -50,6 +50,10 @@ def test_a_list_in_the_environment_is_parted_by_commas() -> None:
         ),
         ({"CONCH_SERVER__PRT": "1"}, "The setting server.prt is not known (its value is '1')."),
         (
+            {"CONCH_SERVER__API_KEY": "canary-of-some-length"},
+            "The setting server.api_key is not known (its value is '***').",
+        ),
+        (
             {"CONCH_SERVR__PORT": "1"},
             "The environment variable CONCH_SERVR__PORT is not a setting: "
             "settings are named CONCH_<SECTION>__<KEY>.",

@@ -132,6 +132,21 @@ async def test_a_killed_workers_places_are_free_again(folder: Path) -> None:
     await other.wait()
 
 
+async def test_who_takes_a_dead_workers_number_frees_its_places_in_all_lines(folder: Path) -> None:
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OTHER_WORKER, str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"runs\n"
+    async with workers(folder, 1) as (line,):
+        other.kill()
+        await other.wait()
+        async with SharedLines(folder).opened(lambda: None):
+            waiting = Standing(work_of("a"), line)
+            await waiting.until_it_runs()
+            await waiting.end()
+
+
 async def test_a_line_that_another_worker_holds_is_tried_again(folder: Path) -> None:
     other = SharedLines(folder)
     async with workers(folder, 1) as (line,), other.opened(lambda: None):

@@ -1,8 +1,12 @@
 """What operators see: every figure moves with what it is named for."""
 
 import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import trustme
 
 from frontend_api.domain.generation import Usage
 from frontend_api.domain.model import ServedModel
@@ -86,3 +90,37 @@ def test_store_sockets_resumes_and_limits_are_counted() -> None:
     assert figure(telemetry, "conch_limit_refused_total", limit="requests") == 1
     telemetry.socket_closed()
     assert figure(telemetry, "conch_websocket_connections") == 0
+
+
+def test_the_disk_is_watched_where_the_file_will_be(tmp_path: Path) -> None:
+    telemetry = Telemetry()
+    SelfWatch(FakeCatalogue(), telemetry, on_disk=f"{tmp_path}/not/yet/conch.db").look(0.0)
+
+    size = figure(telemetry, "conch_disk_size_bytes")
+    assert size == shutil.disk_usage(tmp_path).total
+    assert 0 < figure(telemetry, "conch_disk_free_bytes") <= size
+
+
+async def test_the_end_of_the_certificate_in_use_is_told(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", not_after=datetime(2030, 1, 2, tzinfo=UTC))
+    path = tmp_path / "certificate.pem"
+    certificate.private_key_and_cert_chain_pem.write_to_path(path)
+    telemetry = Telemetry()
+    assert figure(telemetry, "conch_tls_certificate_end_seconds") == 0
+
+    async with SelfWatch(FakeCatalogue(), telemetry, certificate=str(path)).running():
+        told = figure(telemetry, "conch_tls_certificate_end_seconds")
+
+    assert told == datetime(2030, 1, 2, tzinfo=UTC).timestamp()
+
+
+def test_a_figure_of_the_moment_is_told_by_model() -> None:
+    telemetry = Telemetry()
+    telemetry.generation_started("a")
+    telemetry.generation_started("a")
+    telemetry.generation_started("b")
+    telemetry.writes_wait(3)
+
+    assert telemetry.by_model("conch_generations_in_flight") == {"a": 2, "b": 1}
+    assert telemetry.by_model("conch_store_writes_waiting") == {"": 3}

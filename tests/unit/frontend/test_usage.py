@@ -1,5 +1,6 @@
 """Usage: counted once a generation has ended, kept while the store is away, bounded."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,9 +27,11 @@ ROW = UsageRow(
 
 
 class ListStore:
-    """Keeps the rows as they come, unless it is told to fail."""
+    """Keeps the rows as they come, unless it is told to fail, each time when `may_go_on` is set."""
 
     def __init__(self) -> None:
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self.rows: list[UsageRow] = []
         self.failure: Exception | None = None
 
@@ -36,6 +39,8 @@ class ListStore:
         if self.failure is not None:
             raise self.failure
         self.rows += rows
+        # They are kept; that is told later.
+        await self.may_go_on.wait()
 
     async def usage(
         self, first_day: str, last_day: str, *, key_id: str | None = None
@@ -69,6 +74,13 @@ async def used(usage: UsageCount, *works: Work) -> None:
             await usage.accepted(each)
 
 
+async def test_a_request_that_is_asked_again_is_counted_once() -> None:
+    async with counting() as (store, usage):
+        await used(usage, work(usage=Usage()), work(num_attempts=2))
+
+    assert store.rows == [ROW]
+
+
 async def test_usage_is_summed_by_key_and_model_and_written_at_the_end() -> None:
     async with counting() as (store, usage):
         await used(usage, work(), work(), work(caller=Caller()), work(is_own=True))
@@ -94,6 +106,21 @@ async def test_what_has_just_ended_is_shown() -> None:
         await used(usage, work())
 
         assert await usage.rows(usage.today(), usage.today()) == [ROW]
+
+
+async def test_who_leaves_while_it_is_written_has_nothing_counted_twice() -> None:
+    async with counting() as (store, usage):
+        await used(usage, work())
+        store.may_go_on.clear()
+        reading = asyncio.create_task(usage.rows(usage.today(), usage.today()))
+        async with asyncio.timeout(5):
+            while not store.rows:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading])
+        store.may_go_on.set()
+
+    assert store.rows == [ROW]
 
 
 @pytest.mark.parametrize("failure", [StoreLost("Away."), RuntimeError("It broke.")])

@@ -11,9 +11,10 @@ NPM = """#!/bin/sh -eu
 echo "$*" >> npm.log
 case "$*" in
   ci*) mkdir -p node_modules ;;
-  "run build") mkdir -p dist; echo built > dist/index.html ;;
+  "run build "*) for out; do :; done; mkdir -p "$out"; echo built > "$out/index.html" ;;
 esac
 """
+BUILD = "run build -- --emptyOutDir --outDir node_modules/.conch-dist"
 BROKEN_NPM = """#!/bin/sh
 echo "a type is wrong" >&2
 exit 1
@@ -64,7 +65,7 @@ def test_a_first_run_installs_and_builds(folder: Path) -> None:
     said = said_by_build(folder)
 
     assert said == ["Building the web chat ..."]
-    assert asked_of_npm(folder) == ["ci --no-audit --no-fund", "run build"]
+    assert asked_of_npm(folder) == ["ci --no-audit --no-fund", BUILD]
     assert (folder / "dist" / "index.html").is_file()
 
 
@@ -86,7 +87,7 @@ def test_a_changed_source_is_built_again_without_an_installation(folder: Path) -
 
     said_by_build(folder)
 
-    assert asked_of_npm(folder) == ["run build"]
+    assert asked_of_npm(folder) == [BUILD]
 
 
 @pytest.mark.parametrize("version", ["v18.19.0", "nonsense", ""])

@@ -1,7 +1,7 @@
 /** The way to the server: adds the key, gives up in time, turns every failure into an `ApiError`. */
 
 import { ApiError, type Failure } from './failure';
-import { asObject, objectIn, parseJson, textOrNull } from './json';
+import { asObject, objectAt, parseJson, textOrNull } from './json';
 import { storedKey } from './key';
 
 const TIMEOUT_MS = 20_000;
@@ -50,7 +50,7 @@ export async function askJson(path: string, asked: Asked = {}): Promise<unknown>
 
 /** The failure inside an error object of the server; `status` is used unless it says otherwise. */
 export function failureOfBody(body: unknown, status: number, retryAfterS: number | null): Failure {
-  const error = objectIn(asObject(body), 'error');
+  const error = objectAt(asObject(body), 'error');
   return {
     status,
     code: textOrNull(error, 'code'),

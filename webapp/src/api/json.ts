@@ -16,16 +16,16 @@ export function asObject(value: unknown): JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : EMPTY;
 }
 
-export function objectIn(from: JsonObject, name: string): JsonObject {
+export function objectAt(from: JsonObject, name: string): JsonObject {
   return asObject(from[name]);
 }
 
-export function objectsIn(from: JsonObject, name: string): readonly JsonObject[] {
+export function objectsAt(from: JsonObject, name: string): readonly JsonObject[] {
   const value = from[name];
   return Array.isArray(value) ? value.map(asObject) : [];
 }
 
-export function textIn(from: JsonObject, name: string): string {
+export function textAt(from: JsonObject, name: string): string {
   return textOrNull(from, name) ?? '';
 }
 
@@ -34,7 +34,7 @@ export function textOrNull(from: JsonObject, name: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-export function numberIn(from: JsonObject, name: string): number {
+export function numberAt(from: JsonObject, name: string): number {
   return numberOrNull(from, name) ?? 0;
 }
 
@@ -43,7 +43,7 @@ export function numberOrNull(from: JsonObject, name: string): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-export function flagIn(from: JsonObject, name: string): boolean {
+export function flagAt(from: JsonObject, name: string): boolean {
   return from[name] === true;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Message, MessageStatus, Part, Role, Stats } from '../tree/message';
 import type { Failure } from './failure';
-import { type JsonObject, asObject, flagIn, numberIn, numberOrNull, objectIn, objectsIn, oneOf, textIn, textOrNull } from './json';
+import { type JsonObject, asObject, flagAt, numberAt, numberOrNull, objectAt, objectsAt, oneOf, textAt, textOrNull } from './json';
 import type { Match, Model, SessionSummary } from './types';
 
 /** The field of a response's metadata that says under which key it was asked for. */
@@ -10,26 +10,26 @@ export const KEY_FIELD = 'conch_key';
 
 export function sessionOf(value: unknown): SessionSummary {
   const from = asObject(value);
-  const ours = objectIn(from, 'x_conch');
+  const ours = objectAt(from, 'x_conch');
   return {
-    id: textIn(from, 'id'),
-    title: textIn(ours, 'title'),
+    id: textAt(from, 'id'),
+    title: textAt(ours, 'title'),
     titleSource: oneOf(ours['title_source'], 'none', 'words', 'model', 'user'),
-    isPinned: flagIn(ours, 'is_pinned'),
-    isRunning: flagIn(ours, 'is_running'),
-    createdAt: numberIn(from, 'created_at'),
-    updatedAt: numberIn(ours, 'updated_at'),
+    isPinned: flagAt(ours, 'is_pinned'),
+    isRunning: flagAt(ours, 'is_running'),
+    createdAt: numberAt(from, 'created_at'),
+    updatedAt: numberAt(ours, 'updated_at'),
     head: textOrNull(ours, 'head'),
-    numMessages: numberIn(ours, 'num_messages'),
+    numMessages: numberAt(ours, 'num_messages'),
   };
 }
 
 export function modelOf(value: unknown): Model {
   const from = asObject(value);
-  const ours = objectIn(from, 'x_conch');
+  const ours = objectAt(from, 'x_conch');
   const capabilities = ours['capabilities'];
   return {
-    id: textIn(from, 'id'),
+    id: textAt(from, 'id'),
     state: oneOf(ours['state'], 'unloaded', 'ready', 'loading', 'failed'),
     reason: textOrNull(ours, 'reason'),
     engine: textOrNull(ours, 'engine'),
@@ -42,32 +42,32 @@ export function modelOf(value: unknown): Model {
 export function matchOf(value: unknown): Match {
   const from = asObject(value);
   return {
-    sessionId: textIn(from, 'conversation_id'),
-    messageId: textIn(from, 'message_id'),
-    title: textIn(from, 'title'),
-    excerpt: textIn(from, 'excerpt'),
+    sessionId: textAt(from, 'conversation_id'),
+    messageId: textAt(from, 'message_id'),
+    title: textAt(from, 'title'),
+    excerpt: textAt(from, 'excerpt'),
   };
 }
 
 /** A message of a session's tree. */
 export function treeMessageOf(value: unknown): Message {
   const from = asObject(value);
-  const id = textIn(from, 'id');
-  const items = objectsIn(from, 'items');
+  const id = textAt(from, 'id');
+  const items = objectsAt(from, 'items');
   const isAnswer = textOrNull(from, 'model') !== null;
   return {
     key: id,
     id,
     parentId: textOrNull(from, 'parent_id'),
-    createdAt: numberIn(from, 'created_at'),
+    createdAt: numberAt(from, 'created_at'),
     role: isAnswer ? 'assistant' : roleOf(items[0]),
     model: textOrNull(from, 'model'),
-    isDeleted: flagIn(from, 'is_deleted'),
+    isDeleted: flagAt(from, 'is_deleted'),
     parts: items.flatMap(partsOf),
     isSaved: true,
-    numDropped: numberIn(from, 'num_dropped'),
-    askedAs: textOrNull(objectIn(objectIn(from, 'settings'), 'metadata'), KEY_FIELD),
-    asked: objectIn(from, 'settings'),
+    numDropped: numberAt(from, 'num_dropped'),
+    askedAs: textOrNull(objectAt(objectAt(from, 'settings'), 'metadata'), KEY_FIELD),
+    asked: objectAt(from, 'settings'),
     ...endingOf(from),
   };
 }
@@ -81,33 +81,33 @@ export type Answer = Pick<Message, 'id' | 'model' | 'parts' | 'isSaved' | 'numDr
 /** A response, running or ended. */
 export function answerOf(value: unknown): Answer {
   const from = asObject(value);
-  const ours = objectIn(from, 'x_conch');
+  const ours = objectAt(from, 'x_conch');
   return {
-    id: textIn(from, 'id'),
+    id: textAt(from, 'id'),
     sessionId: textOrNull(ours, 'session_id'),
     parentId: textOrNull(ours, 'parent_id'),
-    createdAt: numberIn(from, 'created_at'),
+    createdAt: numberAt(from, 'created_at'),
     model: textOrNull(from, 'model'),
-    parts: objectsIn(from, 'output').flatMap(partsOf),
-    isSaved: flagIn(ours, 'saved'),
-    numDropped: numberIn(ours, 'num_dropped'),
+    parts: objectsAt(from, 'output').flatMap(partsOf),
+    isSaved: flagAt(ours, 'saved'),
+    numDropped: numberAt(ours, 'num_dropped'),
     ...endingOf(from),
   };
 }
 
 /** The part that an item is; items of unknown kinds are none. */
 export function partsOf(item: JsonObject): readonly Part[] {
-  const id = textIn(item, 'id');
-  const content = objectsIn(item, 'content').map((part) => textIn(part, 'text')).join('');
-  switch (textIn(item, 'type')) {
+  const id = textAt(item, 'id');
+  const content = objectsAt(item, 'content').map((part) => textAt(part, 'text')).join('');
+  switch (textAt(item, 'type')) {
     case 'message':
       return [{ kind: 'text', id, text: content }];
     case 'reasoning':
       return [{ kind: 'reasoning', id, text: content }];
     case 'function_call':
-      return [{ kind: 'call', id, callId: textIn(item, 'call_id'), name: textIn(item, 'name'), text: textIn(item, 'arguments') }];
+      return [{ kind: 'call', id, callId: textAt(item, 'call_id'), name: textAt(item, 'name'), text: textAt(item, 'arguments') }];
     case 'function_call_output':
-      return [{ kind: 'output', id, callId: textIn(item, 'call_id'), text: textIn(item, 'output') }];
+      return [{ kind: 'output', id, callId: textAt(item, 'call_id'), text: textAt(item, 'output') }];
     default:
       return [];
   }
@@ -116,9 +116,9 @@ export function partsOf(item: JsonObject): readonly Part[] {
 function endingOf(from: JsonObject): Pick<Message, 'status' | 'stats' | 'reason' | 'failure'> {
   return {
     status: statusOf(from['status']),
-    stats: statsOf(objectIn(from, 'usage')),
-    reason: textOrNull(objectIn(from, 'incomplete_details'), 'reason'),
-    failure: answerFailureOf(objectIn(from, 'error')),
+    stats: statsOf(objectAt(from, 'usage')),
+    reason: textOrNull(objectAt(from, 'incomplete_details'), 'reason'),
+    failure: answerFailureOf(objectAt(from, 'error')),
   };
 }
 
@@ -134,12 +134,12 @@ function roleOf(item: JsonObject | undefined): Role {
 
 function statsOf(usage: JsonObject): Stats | null {
   if (numberOrNull(usage, 'output_tokens') === null) return null;
-  const timing = objectIn(usage, 'x_conch');
+  const timing = objectAt(usage, 'x_conch');
   return {
-    promptTokens: numberIn(usage, 'input_tokens'),
-    cachedTokens: numberIn(objectIn(usage, 'input_tokens_details'), 'cached_tokens'),
-    completionTokens: numberIn(usage, 'output_tokens'),
-    reasoningTokens: numberIn(objectIn(usage, 'output_tokens_details'), 'reasoning_tokens'),
+    promptTokens: numberAt(usage, 'input_tokens'),
+    cachedTokens: numberAt(objectAt(usage, 'input_tokens_details'), 'cached_tokens'),
+    completionTokens: numberAt(usage, 'output_tokens'),
+    reasoningTokens: numberAt(objectAt(usage, 'output_tokens_details'), 'reasoning_tokens'),
     queueMs: numberOrNull(timing, 'queue_ms'),
     ttftMs: numberOrNull(timing, 'ttft_ms'),
     tokensPerSecond: numberOrNull(timing, 'tokens_per_second'),

@@ -1,7 +1,7 @@
 /** Every REST call of the chat; each throws `ApiError`. */
 
 import { ask, askJson } from './http';
-import { asObject, flagIn, numberIn, objectsIn, textIn, textOrNull } from './json';
+import { asObject, flagAt, numberAt, objectsAt, textAt, textOrNull } from './json';
 import { matchOf, modelOf, sessionOf, treeMessageOf } from './parse';
 import { usageOf } from './parse_usage';
 import { answerWithTokensOf } from './parse_tokens';
@@ -14,14 +14,14 @@ const ANSWER_TIMEOUT_MS = 600_000;
 
 export async function listModels(): Promise<readonly Model[]> {
   const answer = asObject(await askJson('/v1/models'));
-  return objectsIn(answer, 'data').map(modelOf);
+  return objectsAt(answer, 'data').map(modelOf);
 }
 
 /** Pinned ones first, then the last changed first. */
 export async function listSessions(after: string | null): Promise<Page<SessionSummary>> {
   const query = new URLSearchParams({ limit: String(PAGE_SIZE), ...(after === null ? {} : { after }) });
   const answer = asObject(await askJson(`${SESSIONS}?${query}`));
-  return { items: objectsIn(answer, 'data').map(sessionOf), hasMore: flagIn(answer, 'has_more') };
+  return { items: objectsAt(answer, 'data').map(sessionOf), hasMore: flagAt(answer, 'has_more') };
 }
 
 export async function getSession(id: string): Promise<SessionSummary> {
@@ -30,7 +30,7 @@ export async function getSession(id: string): Promise<SessionSummary> {
 
 export async function getTree(id: string): Promise<SessionTree> {
   const answer = asObject(await askJson(`${one(id)}/tree`));
-  return { head: textOrNull(answer, 'head'), messages: objectsIn(answer, 'data').map(treeMessageOf) };
+  return { head: textOrNull(answer, 'head'), messages: objectsAt(answer, 'data').map(treeMessageOf) };
 }
 
 export async function changeSession(
@@ -56,7 +56,7 @@ export async function forkSession(id: string, messageId: string): Promise<Sessio
 export async function searchSessions(text: string, signal?: AbortSignal): Promise<readonly Match[]> {
   const query = new URLSearchParams({ q: text, limit: '50' });
   const answer = asObject(await askJson(`${SESSIONS}/search?${query}`, signal === undefined ? {} : { signal }));
-  return objectsIn(answer, 'data').map(matchOf);
+  return objectsAt(answer, 'data').map(matchOf);
 }
 
 export async function exportSession(id: string, format: 'json' | 'markdown'): Promise<Blob> {
@@ -67,10 +67,10 @@ export async function importSessions(document: Blob): Promise<Imported> {
   const asked = { method: 'POST', body: document, timeoutMs: IMPORT_TIMEOUT_MS } as const;
   const answer = asObject(await askJson(`${SESSIONS}/import`, asked));
   return {
-    sessions: objectsIn(answer, 'data').map(sessionOf),
-    refused: objectsIn(answer, 'refused').map((each) => ({
-      index: numberIn(each, 'index'),
-      message: textIn(each, 'message'),
+    sessions: objectsAt(answer, 'data').map(sessionOf),
+    refused: objectsAt(answer, 'refused').map((each) => ({
+      index: numberAt(each, 'index'),
+      message: textAt(each, 'message'),
     })),
   };
 }

@@ -1,6 +1,7 @@
 /** How an answer stands: waiting with the time it takes, or what became of it. */
 
-import type { ReactNode } from 'react';
+import { useEffect, type ReactNode } from 'react';
+import { prepareHighlight } from '../markdown/highlight';
 import type { LiveAnswer } from '../stream/growing';
 import { threadStrings as strings } from '../thread_strings';
 import { isRunning, type Message } from '../tree/message';
@@ -11,6 +12,8 @@ const phases = { sending: strings.sending, queued: strings.queued, waiting: stri
 
 export function Waiting({ live }: { live: LiveAnswer }): ReactNode {
   const seconds = useSecondsSince(live.askedAt);
+  // There is time now; at the first code block there is none.
+  useEffect(prepareHighlight, []);
   return (
     <p className="waiting" data-part="waiting">
       <span className="pulse" />

@@ -86,7 +86,7 @@ function Refusal({ thread, secondsLeft }: { thread: Thread | undefined; secondsL
   if (secondsLeft > 0) {
     return (
       <p className="notice" data-kind="warning" role="timer">
-        {strings.retryIn(secondsLeft)}
+        {strings.retryAfter(secondsLeft)}
       </p>
     );
   }

@@ -114,7 +114,7 @@ function Conversation({ thread, focusMessageId }: { thread: OpenThread; focusMes
     <div className="thread-place">
       {find.isOpen && <FindBar path={path} onShow={show} onClose={find.close} />}
       <div ref={scroller} className="thread" role="log" aria-live="off" aria-label={strings.thread} tabIndex={0}>
-        <div ref={content} className="thread-content">
+        <div ref={content} className="thread-content" data-comparing={compared.length > 0}>
           {path.length === 0 && <Welcome />}
           <div ref={sentinel} />
           {messages.map((message) => (

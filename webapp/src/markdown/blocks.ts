@@ -7,8 +7,8 @@
  * all. When the answer ends, the whole text is split once more, and lexed anew unless the blocks are
  * those that were sealed: so the end never depends on how the text came in.
  *
- * A tail that takes long (one endless list) is not lexed at every call, so that it never takes more than
- * a third of the time: `dueIn` then says when to ask again.
+ * A tail that takes long (one endless list) is not lexed at every call, so that there is time for all
+ * else: `dueIn` then says when to ask again.
  */
 import type { Links } from 'marked';
 import remend from 'remend';
@@ -22,6 +22,8 @@ export const GROUP_SIZE = 24;
 /** Below this a call is cheap enough for every frame. */
 const CHEAP_MS = 6;
 const REST_FACTOR = 2;
+/** Longer rests would be seen; and a call may only have been slow because the machine was busy. */
+const MAX_REST_MS = 100;
 
 /** Where it is worth looking for a block that has ended; most end with a blank line. */
 const blockEnd = /\n(?:[ \t]*\n| {0,3}[#`~])/;
@@ -81,8 +83,9 @@ export class Blocks {
     this.text = text;
     this.wasLive = isLive;
     this.shown = grouped(isLive ? this.liveBlocks() : this.finalBlocks(), this.shown);
-    const took = this.now() - start;
-    this.restUntil = took > CHEAP_MS ? start + took * (1 + REST_FACTOR) : 0;
+    const end = this.now();
+    const took = end - start;
+    this.restUntil = took > CHEAP_MS ? end + Math.min(took * REST_FACTOR, MAX_REST_MS) : 0;
     return this.shown;
   }
 

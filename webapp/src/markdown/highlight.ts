@@ -22,6 +22,11 @@ function load(): Promise<Highlight> {
   return loading;
 }
 
+/** Fetch the grammars while nothing else is to be done. */
+export function prepareHighlight(): void {
+  load().catch(() => undefined);
+}
+
 /** The coloured tree of a finished piece of code; undefined while it is open, too long or unknown. */
 export function useHighlight(language: string, code: string, isOpen: boolean): Root | undefined {
   const [highlight, setHighlight] = useState<Highlight | undefined>(() => loaded);

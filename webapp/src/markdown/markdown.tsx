@@ -14,7 +14,6 @@ const Group = memo(({ blocks, definitions }: GroupProps) => (
 ));
 
 export function Markdown({ text, isLive }: { text: string; isLive: boolean }): ReactNode {
-  const [hasGrown] = useState(isLive);
   const [blocks] = useState(() => new Blocks());
   const groups = blocks.read(text, isLive);
   const { definitions, dueIn } = blocks;
@@ -25,7 +24,7 @@ export function Markdown({ text, isLive }: { text: string; isLive: boolean }): R
     return () => clearTimeout(timer);
   }, [dueIn]);
   return (
-    <div className="markdown" data-part="text" data-grown={hasGrown}>
+    <div className="markdown" data-part="text">
       {groups.map((group, index) => (
         <Group key={index} blocks={group} definitions={definitions} />
       ))}

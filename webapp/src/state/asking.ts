@@ -155,8 +155,15 @@ export class Asking implements LiveListener {
   private sendOut(key: string, question: Question): void {
     const thread = threadOf(question.threadId);
     const model = question.model ?? question.settings?.model ?? modelFor(question.threadId);
-    if (thread === undefined || model === null) this.onRefused(key, NO_MODEL);
-    else this.live.ask(key, bodyOf(question, thread, model, key));
+    const answer = findByKey(key)?.message;
+    if (thread === undefined || model === null || answer === undefined) {
+      this.onRefused(key, NO_MODEL);
+      return;
+    }
+    const body = bodyOf(question, thread, model, key);
+    const { input: _, ...asked } = body;
+    changeThread(thread.id, ({ tree }) => ({ tree: withMessage(tree, { ...answer, model, asked }) }));
+    this.live.ask(key, body);
   }
 
   private toldOpened(sessionId: string): void {

@@ -20,10 +20,12 @@ export class Opening {
   async open(sessionId: string): Promise<void> {
     const threadId = threadIdOf(sessionId);
     if (threadOf(threadId) === undefined) putThread(emptyThread(sessionId));
+    const idsBefore = new Set(threadOf(threadId)?.tree.messages.keys());
+    const isGrowing = (key: string): boolean => this.live.has(key);
     try {
       const server = await this.api.getTree(sessionId);
       changeThread(threadId, (thread) => ({
-        tree: merged(thread.tree, server, isBusyHere(thread, this.live), (key) => this.live.has(key)),
+        tree: merged(thread.tree, server, { keepsHead: isBusyHere(thread, this.live), isGrowing, idsBefore }),
         state: 'ready',
       }));
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import { asObject, objectsIn, oneOf, textIn } from '../api/json';
+import { asObject, objectsAt, oneOf, textAt } from '../api/json';
 import { keep, readKept } from './kept';
 
 export interface Preset {
@@ -79,10 +79,10 @@ function readPrefs(): Prefs {
     theme: readTheme(),
     showStats: kept['showStats'] !== false,
     sendWith: oneOf(kept['sendWith'], 'enter', 'mod_enter'),
-    presets: objectsIn(kept, 'presets').map((preset) => ({
-      id: textIn(preset, 'id'),
-      name: textIn(preset, 'name'),
-      prompt: textIn(preset, 'prompt'),
+    presets: objectsAt(kept, 'presets').map((preset) => ({
+      id: textAt(preset, 'id'),
+      name: textAt(preset, 'name'),
+      prompt: textAt(preset, 'prompt'),
     })),
   };
 }

@@ -2,7 +2,7 @@
 
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import { type JsonObject, asObject, numberOrNull, objectIn, textIn, textOrNull } from '../api/json';
+import { type JsonObject, asObject, numberOrNull, objectAt, textAt, textOrNull } from '../api/json';
 import type { ResponseBody } from '../stream/protocol';
 import { keep, readKept } from './kept';
 import type { SessionSettings } from './settings_types';
@@ -96,15 +96,15 @@ function put(place: string, asked: SessionSettings): void {
 
 function readSettings(): Kept {
   const kept = asObject(readKept(NAME));
-  const bySession = Object.entries(objectIn(kept, 'bySession')).map(([id, value]) => [id, settingsIn(asObject(value))] as const);
-  return { defaults: settingsIn(objectIn(kept, 'defaults')), bySession: Object.fromEntries(bySession) };
+  const bySession = Object.entries(objectAt(kept, 'bySession')).map(([id, value]) => [id, settingsIn(asObject(value))] as const);
+  return { defaults: settingsIn(objectAt(kept, 'defaults')), bySession: Object.fromEntries(bySession) };
 }
 
 function settingsIn(from: JsonObject): SessionSettings {
   const stop = from['stop'];
   return {
     model: textOrNull(from, 'model'),
-    systemPrompt: textIn(from, 'systemPrompt'),
+    systemPrompt: textAt(from, 'systemPrompt'),
     temperature: numberOrNull(from, 'temperature'),
     topP: numberOrNull(from, 'topP'),
     topK: numberOrNull(from, 'topK'),

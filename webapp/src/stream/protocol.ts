@@ -8,7 +8,7 @@
 
 import type { Failure } from '../api/failure';
 import { failureOfBody } from '../api/http';
-import { type JsonObject, asObject, numberIn, numberOrNull, objectIn, parseJson, textIn, textOrNull } from '../api/json';
+import { type JsonObject, asObject, numberAt, numberOrNull, objectAt, parseJson, textAt, textOrNull } from '../api/json';
 import { type Answer, answerOf, partsOf } from '../api/parse';
 import type { Part } from '../tree/message';
 
@@ -44,7 +44,7 @@ const DELTAS = new Set([
 /** What a frame says; null: nothing that is known. */
 export function readMessage(frame: string): ServerMessage | null {
   const from = asObject(parseJson(frame));
-  const type = textIn(from, 'type');
+  const type = textAt(from, 'type');
   if (type === 'heartbeat') return { kind: 'heartbeat' };
   if (type === 'error') return errorOf(from);
   const number = numberOrNull(from, 'sequence_number');
@@ -56,27 +56,27 @@ export function readMessage(frame: string): ServerMessage | null {
 type Body = StreamEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'streamId' | 'number'> : never) : never;
 
 function bodyOf(type: string, from: JsonObject): Body {
-  if (DELTAS.has(type)) return { kind: 'delta', index: numberIn(from, 'output_index'), text: textIn(from, 'delta') };
+  if (DELTAS.has(type)) return { kind: 'delta', index: numberAt(from, 'output_index'), text: textAt(from, 'delta') };
   switch (type) {
     case 'response.created': {
-      const response = objectIn(from, 'response');
+      const response = objectAt(from, 'response');
       return { kind: 'opened', isQueued: response['status'] === 'queued', answer: answerOf(response) };
     }
     case 'response.in_progress':
       return { kind: 'started' };
     case 'response.output_item.added':
     case 'response.output_item.done':
-      return { kind: 'item', index: numberIn(from, 'output_index'), part: partsOf(objectIn(from, 'item'))[0] ?? null };
+      return { kind: 'item', index: numberAt(from, 'output_index'), part: partsOf(objectAt(from, 'item'))[0] ?? null };
     case 'response.completed':
     case 'response.incomplete':
     case 'response.failed':
-      return { kind: 'ended', answer: answerOf(objectIn(from, 'response')) };
+      return { kind: 'ended', answer: answerOf(objectAt(from, 'response')) };
     default:
       return { kind: 'other' };
   }
 }
 
 function errorOf(from: JsonObject): ServerMessage {
-  const failure = failureOfBody(from, numberIn(from, 'status'), numberOrNull(from, 'retry_after'));
+  const failure = failureOfBody(from, numberAt(from, 'status'), numberOrNull(from, 'retry_after'));
   return { kind: 'error', streamId: textOrNull(from, 'stream_id'), failure };
 }

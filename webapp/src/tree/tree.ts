@@ -80,23 +80,31 @@ export function renamed(tree: Tree, from: string, to: Partial<Message> & { reado
   return { messages, head: tree.head === from ? to.id : tree.head };
 }
 
-/**
- * The server's tree, with what is known here only: messages that wait to be sent, and the keys and
- * ends of those that are there. `keepsHead`: what is in view here stays in view. `isGrowing`: whether
- * an answer, by its key, is still being told here: its end comes the same way.
- */
-export function merged(here: Tree, server: SessionTree, keepsHead: boolean, isGrowing: (key: string) => boolean): Tree {
+/** What must not be lost to a tree of the server that was read a moment ago. */
+export interface Here {
+  /** What is in view here stays in view. */
+  readonly keepsHead: boolean;
+  /** Whether an answer, by its key, is still being told here: its end comes the same way. */
+  readonly isGrowing: (key: string) => boolean;
+  /** The messages that were here when the server was asked: it may not know of later ones. */
+  readonly idsBefore: ReadonlySet<string>;
+}
+
+/** The server's tree, with what it cannot know yet, and the keys and ends of what is here. */
+export function merged(tree: Tree, server: SessionTree, { keepsHead, isGrowing, idsBefore }: Here): Tree {
   const messages = new Map<string, Message>();
   for (const message of server.messages) {
-    const known = here.messages.get(message.id);
+    const known = tree.messages.get(message.id);
     const isKept = known !== undefined && isGrowing(known.key);
     messages.set(message.id, known === undefined ? message : isKept ? known : mergedMessage(known, message));
   }
-  for (const message of here.messages.values()) {
-    if (message.status === 'sending') messages.set(message.id, message);
+  for (const message of tree.messages.values()) {
+    const isOurs = message.status === 'sending' || isGrowing(message.key) || !idsBefore.has(message.id);
+    if (isOurs && !messages.has(message.id)) messages.set(message.id, message);
   }
-  const staysHere = keepsHead && here.head !== null && messages.has(here.head);
-  return { messages, head: staysHere ? here.head : server.head };
+  const { head } = tree;
+  const isHeadKept = head !== null && messages.has(head) && (keepsHead || !idsBefore.has(head));
+  return { messages, head: isHeadKept ? head : server.head };
 }
 
 /** What is the same stays the same object, so that its view is not made again. */

@@ -64,6 +64,17 @@ test('settings reach the wire, and only those that were chosen', () => {
   });
 });
 
+test('an answer keeps what was asked for', () => {
+  const chat = new Chat();
+  const threadId = newThread();
+  changeSettings(threadId, { temperature: 0.2, seed: 7 });
+
+  void chat.turns.send(threadId, 'Hello');
+  chat.answer(['Hi']);
+
+  expect(path(threadId).at(-1)?.asked).toMatchObject({ temperature: 0.2, seed: 7 });
+});
+
 test('a refused question leaves no trace but its text in the field, and when to try again', async () => {
   const chat = new Chat();
   const threadId = newThread();

@@ -18,7 +18,11 @@ const BRANCHED = treeOf(
   message('u3', 'a1b'),
 );
 
-const isGrowing = (key: string): boolean => key === 'live';
+const HERE = {
+  keepsHead: false,
+  isGrowing: (key: string): boolean => key === 'live',
+  idsBefore: new Set(['u1', 'a1', 'gone', 'u2', 'a2', 'a1b', 'u3']),
+};
 const ids = (tree: Tree): readonly string[] => pathOf(tree).map((each) => each.id);
 
 test('the path leads from the first message to the head', () => {
@@ -68,7 +72,7 @@ test('what was taken back leaves with all that followed it', () => {
 test('the server knows best what there is, and what waits here stays', () => {
   const here = treeOf('l1', message('u1', null), message('gone', 'u1'), message('l1', 'u1', { status: 'sending' }));
 
-  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] }, true, isGrowing);
+  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] }, { ...HERE, keepsHead: true });
 
   expect([...tree.messages.keys()]).toEqual(['u1', 'a1', 'l1']);
   expect(tree.head).toBe('l1');
@@ -78,14 +82,14 @@ test('the view follows the server unless something is done here', () => {
   const here = treeOf('u1', message('u1', null));
   const server = { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] };
 
-  expect(merged(here, server, false, isGrowing).head).toBe('a1');
-  expect(merged(here, server, true, isGrowing).head).toBe('u1');
+  expect(merged(here, server, HERE).head).toBe('a1');
+  expect(merged(here, server, { ...HERE, keepsHead: true }).head).toBe('u1');
 });
 
 test('a tree that was read before the end does not set an answer running again', () => {
   const here = treeOf('a1', message('u1', null), message('a1', 'u1', { key: 'k', status: 'completed' }));
 
-  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1', { status: 'in_progress' })] }, false, isGrowing);
+  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1', { status: 'in_progress' })] }, HERE);
 
   expect(tree.messages.get('a1')?.status).toBe('completed');
 });
@@ -93,7 +97,7 @@ test('a tree that was read before the end does not set an answer running again',
 test('an answer that ended elsewhere ends here, under its key', () => {
   const here = treeOf('a1', message('u1', null), message('a1', 'u1', { key: 'k', status: 'in_progress' }));
 
-  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] }, false, isGrowing);
+  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] }, HERE);
 
   expect(tree.messages.get('a1')).toMatchObject({ key: 'k', status: 'completed' });
 });
@@ -101,13 +105,22 @@ test('an answer that ended elsewhere ends here, under its key', () => {
 test('an answer that is still told here ends with what it is told', () => {
   const here = treeOf('a1', message('u1', null), message('a1', 'u1', { key: 'live', status: 'in_progress' }));
 
-  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] }, false, isGrowing);
+  const tree = merged(here, { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] }, HERE);
 
   expect(tree.messages.get('a1')?.status).toBe('in_progress');
 });
 
+test('what came while the server was asked stays, and in view', () => {
+  const here = treeOf('a9', message('u1', null), message('a9', 'u1', { key: 'k' }));
+
+  const tree = merged(here, { head: 'u1', messages: [message('u1', null)] }, HERE);
+
+  expect(tree.messages.has('a9')).toBe(true);
+  expect(tree.head).toBe('a9');
+});
+
 test('what has not changed stays the same object', () => {
-  const tree = merged(BRANCHED, { head: 'a2', messages: [...BRANCHED.messages.values()].map((each) => ({ ...each })) }, false, isGrowing);
+  const tree = merged(BRANCHED, { head: 'a2', messages: [...BRANCHED.messages.values()].map((each) => ({ ...each })) }, HERE);
 
   expect(tree.messages.get('a1')).toBe(BRANCHED.messages.get('a1'));
 });

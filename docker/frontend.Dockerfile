@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# The API and the web chat. Build: docker build -f docker/frontend.Dockerfile -t conch-frontend .
+# It writes nothing but temporary files: run it with --read-only --tmpfs /tmp.
+ARG NODE_VERSION=22
+ARG PYTHON_VERSION=3.11
+ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
+
+FROM node:${NODE_VERSION}-bookworm-slim AS webapp
+WORKDIR /webapp
+COPY webapp/package.json webapp/package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+COPY webapp .
+RUN npm run build
+
+FROM ${BASE} AS packages
+RUN python -m venv /opt/venv
+COPY requirements/frontend.lock /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/frontend.lock \
+    && rm -rf /opt/venv/lib/python*/site-packages/pip
+
+FROM ${BASE}
+WORKDIR /opt/conch
+COPY --from=packages /opt/venv /opt/venv
+COPY frontend_api frontend_api
+COPY --from=webapp /webapp/dist webapp/dist
+RUN python -m compileall -q frontend_api
+ENV PATH=/opt/venv/bin:$PATH \
+    CONCH_SERVER__HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8000
+# Ready, so that whoever waits for it can be answered; /health tells only that it lives.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readiness', timeout=2)"]
+ENTRYPOINT ["python", "-m", "frontend_api"]

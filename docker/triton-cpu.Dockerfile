@@ -1,0 +1,36 @@
+# syntax=docker/dockerfile:1
+# NVIDIA's tritonserver from its wheel, with OpenVINO and Conch's backend, without a GPU.
+# Build: docker build -f docker/triton-cpu.Dockerfile -t conch-triton-cpu .
+ARG PYTHON_VERSION=3.11
+ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
+
+FROM ${BASE} AS packages
+ARG PYTHON_VERSION
+RUN python -m venv /opt/venv
+COPY requirements/triton.lock /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/venv/bin/pip install --no-deps --require-hashes --no-compile -r /tmp/triton.lock
+# The Python backend wants its stub beside it, and one stub is enough.
+RUN set -eu; \
+    wheel="/opt/venv/lib/python${PYTHON_VERSION}/site-packages/pytriton/tritonserver"; \
+    mkdir -p /opt/triton/backends; \
+    mv "$wheel/backends/python" /opt/triton/backends/python; \
+    mv "$wheel/python_backend_stubs/${PYTHON_VERSION}/triton_python_backend_stub" /opt/triton/backends/python/; \
+    mv "$wheel/bin" "${wheel%/pytriton/tritonserver}/nvidia_pytriton.libs" /opt/triton/; \
+    rm -rf "$wheel" /opt/venv/lib/python*/site-packages/pip
+
+FROM ${BASE}
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=packages /opt/triton /opt/triton
+COPY docker/triton/start /usr/local/bin/start-triton
+COPY triton_backend/llm /opt/triton/backends/llm
+# The stub finds the packages through the first python3 on PATH, and libpython in /usr/local/lib.
+ENV PATH=/opt/venv/bin:/opt/triton/bin:$PATH \
+    LD_LIBRARY_PATH=/opt/triton/nvidia_pytriton.libs:/usr/local/lib \
+    BACKENDS=/opt/triton/backends \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+EXPOSE 8000 8001 8002
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5m --retries=3 \
+  CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=2)"]
+ENTRYPOINT ["start-triton"]

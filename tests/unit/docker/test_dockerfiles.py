@@ -1,0 +1,94 @@
+"""Dockerfiles: linted, and what they copy and install is what is needed."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
+_NAME = re.compile(r"^[a-z0-9-]+", re.MULTILINE)
+_PINNED = re.compile(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==([^ ;]+)", re.MULTILINE)
+each_dockerfile = pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+
+
+def copied(path: Path) -> list[str]:
+    """The sources of the COPY lines that read the build context."""
+    lines = [line.split()[1:] for line in path.read_text().splitlines() if line[:5] == "COPY "]
+    return [source for words in lines if words[0][:2] != "--" for source in words[:-1]]
+
+
+def pinned(lock: str) -> set[tuple[str, str]]:
+    return set(_PINNED.findall((ROOT / "requirements" / lock).read_text()))
+
+
+@each_dockerfile
+def test_hadolint_finds_nothing(path: Path) -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+
+    done = subprocess.run(
+        [hadolint, "--failure-threshold", "info", path],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+@each_dockerfile
+def test_everything_copied_exists_and_reaches_the_build(path: Path) -> None:
+    shown = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    ]
+
+    sources = copied(path)
+
+    assert sources
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    hidden = [
+        source
+        for source in sources
+        if not any(source == each or source.startswith(f"{each}/") for each in shown)
+    ]
+    assert hidden == []
+
+
+def test_the_images_install_versions_of_the_lock_of_serving() -> None:
+    assert pinned("frontend.lock") <= pinned("serve.lock")
+    assert pinned("triton.lock") <= pinned("serve.lock")
+
+
+def test_every_dependency_is_in_an_image() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {_NAME.findall(line)[0] for line in project["dependencies"]}
+
+    inputs = [(ROOT / "requirements" / f"{image}.in") for image in ("frontend", "triton")]
+    installed = {name for path in inputs for name in _NAME.findall(path.read_text())}
+
+    assert installed == needed
+
+
+def test_triton_is_started_with_each_model_and_what_else_is_asked(tmp_path: Path) -> None:
+    fake = tmp_path / "tritonserver"
+    fake.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    fake.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MODELS": "demo qwen", "BACKENDS": "/opt/b"}
+
+    done = subprocess.run(
+        [ROOT / "docker/triton/start", "--log-verbose=1"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+
+    words = done.stdout.splitlines()
+    assert {"--load-model=demo", "--load-model=qwen", "--backend-directory=/opt/b"} <= {*words}
+    assert "--model-control-mode=explicit" in words
+    assert words[-1] == "--log-verbose=1"
