@@ -8,7 +8,7 @@ ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
 FROM node:${NODE_VERSION}-bookworm-slim AS webapp
 WORKDIR /webapp
 COPY webapp/package.json webapp/package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+RUN --mount=type=cache,target=/root/.npm npm install --no-save --no-audit --no-fund
 COPY webapp .
 RUN npm run build
 

@@ -69,7 +69,9 @@ def install(folder: Path) -> None:
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".conch-installed"
     if _text_of(stamp) != lock:
-        _run(folder, "npm", "ci", "--no-audit", "--no-fund")
+        # Not `ci`: that wants the packages of every platform in the lock file, which not every
+        # registry has. The versions and hashes of the file count here as well.
+        _run(folder, "npm", "install", "--no-save", "--no-audit", "--no-fund")
         stamp.write_text(lock, encoding="utf-8")
 
 

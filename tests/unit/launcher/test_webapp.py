@@ -109,7 +109,7 @@ def test_a_failed_build_is_told_and_tried_again(folder: Path, programs: Path) ->
 
     said_again = said_by_build(folder)
 
-    assert said[1] == "`npm ci --no-audit --no-fund` failed in webapp:\n  a type is wrong"
+    assert said[1] == "`npm install --no-save --no-audit --no-fund` failed in webapp:\n  a type is wrong"
     assert said_again == ["Building the web chat ..."]
     assert (folder / "dist" / "index.html").is_file()
 
