@@ -10,7 +10,7 @@ from scripts.launcher import webapp
 NPM = """#!/bin/sh -eu
 echo "$*" >> npm.log
 case "$*" in
-  ci*) mkdir -p node_modules ;;
+  install*) mkdir -p node_modules ;;
   "run build "*) for out; do :; done; mkdir -p "$out"; echo built > "$out/index.html" ;;
 esac
 """
@@ -65,7 +65,7 @@ def test_a_first_run_installs_and_builds(folder: Path) -> None:
     said = said_by_build(folder)
 
     assert said == ["Building the web chat ..."]
-    assert asked_of_npm(folder) == ["ci --no-audit --no-fund", BUILD]
+    assert asked_of_npm(folder) == ["install --no-save --no-audit --no-fund", BUILD]
     assert (folder / "dist" / "index.html").is_file()
 
 
@@ -109,7 +109,10 @@ def test_a_failed_build_is_told_and_tried_again(folder: Path, programs: Path) ->
 
     said_again = said_by_build(folder)
 
-    assert said[1] == "`npm install --no-save --no-audit --no-fund` failed in webapp:\n  a type is wrong"
+    assert (
+        said[1]
+        == "`npm install --no-save --no-audit --no-fund` failed in webapp:\n  a type is wrong"
+    )
     assert said_again == ["Building the web chat ..."]
     assert (folder / "dist" / "index.html").is_file()
 
