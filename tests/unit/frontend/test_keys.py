@@ -9,7 +9,7 @@ from frontend_api.domain.keys import ApiKey, hash_of, masked, new_id, new_secret
 from frontend_api.settings import ApiKeySettings
 
 NOW = 1_700_000_000.0
-SECRET = new_secret()
+SECRET = "5e" * 32
 KEY = ApiKey(
     id="0123456789ab",
     name="laptop",
