@@ -138,12 +138,14 @@ def _found(
 ) -> tuple[int, Sequence[Span]]:
     """Return where the first match may be under way, and all there are."""
     limit = len(text)
+    # `$` would take the end of what is there for the end of all, also before a last line break.
+    searched = text if is_whole else text + "\0"
     spans: list[Span] = []
     for rule in rules:
         try:
             if not is_whole:
                 limit = min(limit, _open(text, start, rule.open_pattern))
-            for match in rule.pattern.finditer(text, start, timeout=_TIMEOUT_S):
+            for match in rule.pattern.finditer(searched, start, timeout=_TIMEOUT_S):
                 if match.end() > match.start():
                     spans.append(Span(match.start(), match.end(), rule))
         except TimeoutError as exc:

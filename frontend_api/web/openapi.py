@@ -188,8 +188,9 @@ class _Operation:
 
     @property
     def failures(self) -> Sequence[type[ServiceError]]:
-        of_keys = () if self.access == "public" else (Unauthenticated, WrongKey, Forbidden)
-        return (*of_keys, *self.doc.failures)
+        # Also without a key: a page, or a name for this host, that is not allowed.
+        of_keys = () if self.access == "public" else (Unauthenticated, WrongKey)
+        return (*of_keys, Forbidden, *self.doc.failures)
 
     def described(self) -> Iterable[Described]:
         """Every type that the operation mentions."""

@@ -5,9 +5,10 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -17,6 +18,13 @@ from tests.web.running import ask
 
 ROOT = Path(__file__).parents[2]
 START_S = 60
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder with room for names of sockets below it, which end at 108 characters."""
+    with TemporaryDirectory(prefix="conch-") as folder:
+        yield Path(folder)
 
 
 def free_port() -> int:
@@ -63,7 +71,7 @@ async def running(
         )
         try:
             async with httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False
+                base_url=f"http://127.0.0.1:{port}", timeout=START_S, trust_env=False
             ) as client:
                 await until_ready(client)
                 yield process, client
@@ -227,24 +235,24 @@ async def test_sigterm_drains_a_stream_and_ends_with_code_0(workers: str) -> Non
     await asyncio.wait_for(triton.cancelled.wait(), 5)
 
 
-async def test_metrics_of_two_workers_are_one(tmp_path: Path) -> None:
+async def test_metrics_of_two_workers_are_one(short_path: Path) -> None:
     triton = FakeTriton([accepted(1), delta("a", reason="stop")])
-    async with running(triton, "--workers", "2", TMPDIR=str(tmp_path)) as (process, client):
+    async with running(triton, "--workers", "2", TMPDIR=str(short_path)) as (process, client):
         for _ in range(20):
             # A new connection each time, so that both workers get some.
             await client.post("/v1/chat/completions", json=ask(), headers={"connection": "close"})
         page = (await client.get("/metrics")).text
 
-        assert [name[:14] for name in names_in(tmp_path)] == ["conch-metrics-"]
+        assert [name[:14] for name in names_in(short_path)] == ["conch-metrics-"]
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 10)
 
     assert 'conch_generations_total{model="demo",outcome="completed"} 20.0' in page
-    assert names_in(tmp_path) == []
+    assert names_in(short_path) == []
 
 
-async def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    async with running(FakeTriton(), "--workers", "2", TMPDIR=str(tmp_path)) as (process, client):
+async def test_workers_end_when_their_parent_is_killed(short_path: Path) -> None:
+    async with running(FakeTriton(), "--workers", "2", TMPDIR=str(short_path)) as (process, client):
         process.kill()
         await process.wait()
 
