@@ -56,6 +56,7 @@ async def test_the_settings_of_a_conversation_reach_the_wire_there_and_nowhere_e
     await chat.ask("One")
     await chat.session_id()
     await chat.page.reload()
+    await expect(chat.answers).to_have_count(1)
     await chat.ask("Two")
     await chat.page.get_by_role("link", name="New chat").click()
     await chat.ask("Elsewhere")
