@@ -28,6 +28,7 @@ from uvicorn.supervisors import Multiprocess
 
 from frontend_api.app import create_app
 from frontend_api.http_protocol import HttpConfig
+from frontend_api.log_writer import stderr_writer
 from frontend_api.logs import configure_logging
 from frontend_api.service.generations import Generations
 from frontend_api.settings import ServerSettings, Settings, SettingsError, require_guard
@@ -40,6 +41,28 @@ _CLOSING_S: Final = 2.0
 # a machine with something else to do (17 s were seen), and then no worker ever starts.
 _WORKER_SILENCE_S: Final = 60
 _METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Parent(Multiprocess):
+    """uvicorn's parent of the workers, which starts another one as soon as one has died.
+
+    uvicorn's own keeps the worker's end of each pipe open. A worker that is killed while it is
+    being asked whether it is well then looks like one that thinks, until its time is over.
+    """
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        super().init_processes()
+        self._let_go()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have died."""
+        super().keep_subprocess_alive()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for worker in self.processes:
+            worker.child_conn.close()
 
 
 class AddressError(Exception):
@@ -109,7 +132,8 @@ def _configure_logging(settings: Settings) -> None:
     secrets = [each.key.get_secret_value() for each in settings.security.api_keys]
     # A driver may tell the address of its server, with the password in it.
     secrets += filter(None, [settings.store.mongodb_uri.get_secret_value()])
-    configure_logging(settings.server.log_level, settings.observability.log_format, secrets)
+    log_format = settings.observability.log_format
+    configure_logging(settings.server.log_level, log_format, secrets, stderr_writer())
 
 
 def _listening(server: ServerSettings) -> socket.socket:
@@ -136,7 +160,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> int:
 
 
 def _serve_together(settings: Settings, listener: socket.socket, folder: Path) -> int:
-    parent = Multiprocess(_uvicorn_config(settings, folder), [listener])
+    parent = Parent(_uvicorn_config(settings, folder), [listener])
     parent.run()
     has_failed = any(worker.exitcode == STARTUP_FAILURE for worker in parent.processes)
     return 1 if has_failed else 0

@@ -17,6 +17,8 @@ from tests.web.fake_triton import FakeTriton, accepted, delta, listening
 from tests.web.running import ask
 
 ROOT = Path(__file__).parents[2]
+# Their lines are more than a pipe takes, and the buffer behind it.
+NUM_UNREAD = 1000
 START_S = 60
 
 
@@ -179,6 +181,13 @@ async def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2(
     assert code == 2
     assert errors.startswith(f"frontend_api: SQLite file {path} cannot be used: {reason}")
     assert errors.count("\n") == 1
+
+
+async def test_a_server_whose_log_nobody_reads_goes_on_answering() -> None:
+    async with running(FakeTriton()) as (_, client):
+        answers = [await client.get("/v1/models") for _ in range(NUM_UNREAD)]
+
+    assert {answer.status_code for answer in answers} == {200}
 
 
 async def test_the_folder_of_the_store_is_made_and_its_sessions_outlive_the_server(
