@@ -1,25 +1,25 @@
 # syntax=docker/dockerfile:1
 # The API and the web chat. Build: docker build -f docker/frontend.Dockerfile -t conch-frontend .
 # It writes nothing but temporary files: run it with --read-only --tmpfs /tmp.
-ARG NODE_VERSION=22
-ARG PYTHON_VERSION=3.11
-ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
+# Images with a digest are good here too: --build-arg PYTHON=python:3.11-slim-bookworm@sha256:…
+ARG NODE=node:22-bookworm-slim
+ARG PYTHON=python:3.11-slim-bookworm
 
-FROM node:${NODE_VERSION}-bookworm-slim AS webapp
+FROM ${NODE} AS webapp
 WORKDIR /webapp
 COPY webapp/package.json webapp/package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm install --no-save --no-audit --no-fund
 COPY webapp .
 RUN npm run build
 
-FROM ${BASE} AS packages
+FROM ${PYTHON} AS packages
 RUN python -m venv /opt/venv
 COPY requirements/frontend.lock /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/frontend.lock \
     && rm -rf /opt/venv/lib/python*/site-packages/pip
 
-FROM ${BASE}
+FROM ${PYTHON}
 WORKDIR /opt/conch
 COPY --from=packages /opt/venv /opt/venv
 COPY frontend_api frontend_api

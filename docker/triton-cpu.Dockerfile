@@ -1,25 +1,24 @@
 # syntax=docker/dockerfile:1
 # NVIDIA's tritonserver from its wheel, with OpenVINO and Conch's backend, without a GPU.
 # Build: docker build -f docker/triton-cpu.Dockerfile -t conch-triton-cpu .
-ARG PYTHON_VERSION=3.11
-ARG BASE=python:${PYTHON_VERSION}-slim-bookworm
+ARG PYTHON=python:3.11-slim-bookworm
 
-FROM ${BASE} AS packages
-ARG PYTHON_VERSION
+FROM ${PYTHON} AS packages
 RUN python -m venv /opt/venv
 COPY requirements/triton.lock /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/venv/bin/pip install --no-deps --require-hashes --no-compile -r /tmp/triton.lock
 # The Python backend wants its stub beside it, and one stub is enough.
 RUN set -eu; \
-    wheel="/opt/venv/lib/python${PYTHON_VERSION}/site-packages/pytriton/tritonserver"; \
+    version=$(/opt/venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+    wheel="/opt/venv/lib/python$version/site-packages/pytriton/tritonserver"; \
     mkdir -p /opt/triton/backends; \
     mv "$wheel/backends/python" /opt/triton/backends/python; \
-    mv "$wheel/python_backend_stubs/${PYTHON_VERSION}/triton_python_backend_stub" /opt/triton/backends/python/; \
+    mv "$wheel/python_backend_stubs/$version/triton_python_backend_stub" /opt/triton/backends/python/; \
     mv "$wheel/bin" "${wheel%/pytriton/tritonserver}/nvidia_pytriton.libs" /opt/triton/; \
     rm -rf "$wheel" /opt/venv/lib/python*/site-packages/pip
 
-FROM ${BASE}
+FROM ${PYTHON}
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=packages /opt/triton /opt/triton
 COPY docker/triton/start /usr/local/bin/start-triton

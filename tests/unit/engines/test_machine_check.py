@@ -15,7 +15,11 @@ from tests.tensorrt_llm_machine import (
     machine,
 )
 from triton_backend.llm.engines import open_engine
-from triton_backend.llm.engines.tensorrt_llm_check import refuse_other_machine, version_numbers
+from triton_backend.llm.engines.tensorrt_llm_check import (
+    ranks_over_nodes,
+    refuse_other_machine,
+    version_numbers,
+)
 from triton_backend.llm.engines.tensorrt_llm_gpus import Gpu, read_gpus
 from triton_backend.llm.errors import LoadError
 from triton_backend.llm.manifest import GpuBuild, read_manifest
@@ -79,6 +83,20 @@ def test_the_machine_it_was_built_for_is_taken(tmp_path: Path) -> None:
     folder = engine_folder(tmp_path)
 
     refuse_other_machine(folder, read_manifest(folder), gpus(H100), "1.2.1")
+
+
+def test_an_engine_over_several_nodes_needs_a_rank_for_each_of_its_gpus(tmp_path: Path) -> None:
+    folder = engine_folder(tmp_path, build=_changed({"tensor_parallel": 4}))
+    two_of_four = gpus(H100, H100.replace("0,", "1,", 1))
+    launched = {"TLLM_SPAWN_PROXY_PROCESS": "1", "tllm_mpi_size": "4"}
+
+    refuse_other_machine(
+        folder, read_manifest(folder), two_of_four, "1.2.1", ranks_over_nodes(launched)
+    )
+
+    with pytest.raises(LoadError, match="needs 4 NVIDIA GPUs, and MPI was started with 2 ranks"):
+        refuse_other_machine(folder, read_manifest(folder), two_of_four, "1.2.1", 2)
+    assert ranks_over_nodes({"tllm_mpi_size": "4"}) == 0
 
 
 @pytest.mark.parametrize("version", ["1.3.0", "1.4.0rc1", "1.2.1"])

@@ -4,7 +4,7 @@ TensorRT-LLM would say it minutes later, with a trace from a worker process. In 
 looking costs: GPUs, version, memory, files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -47,24 +47,50 @@ def checked_build(folder: Path, manifest: EngineManifest) -> GpuBuild:
     return manifest.build
 
 
+def ranks_over_nodes(environ: Mapping[str, str]) -> int:
+    """How many MPI ranks `trtllm-llmapi-launch` holds, on all nodes; 0 without it."""
+    # The names are its own: it exports them to the command it starts.
+    if environ.get("TLLM_SPAWN_PROXY_PROCESS") != "1":
+        return 0
+    return int(environ.get("tllm_mpi_size", "1"))
+
+
 def refuse_other_machine(
-    folder: Path, manifest: EngineManifest, gpus: Sequence[Gpu], version: str | None
+    folder: Path,
+    manifest: EngineManifest,
+    gpus: Sequence[Gpu],
+    version: str | None,
+    num_ranks: int = 0,
 ) -> None:
-    """Raise LoadError when this machine cannot run what is in the folder."""
+    """Raise LoadError when this machine cannot run what is in the folder.
+
+    num_ranks: see ranks_over_nodes; then some of the GPUs are elsewhere, and these are looked at.
+    """
     build, name = checked_build(folder, manifest), folder.parent.name
     remedy = f"Run `scripts/build_engine --rebuild {name}`."
     used = gpus[: build.tensor_parallel * build.pipeline_parallel]
-    fault = _gpu_fault(build, used) or _version_fault(build, version) or _memory_fault(build, used)
+    fault = (
+        _count_fault(build, len(used), num_ranks)
+        or _gpu_fault(build, used)
+        or _version_fault(build, version)
+        or _memory_fault(build, used)
+    )
     if fault:
         raise LoadError(f"{name}: {fault}. {remedy}")
     refuse_altered(folder, manifest.files, remedy)
 
 
-def _gpu_fault(build: GpuBuild, used: Sequence[Gpu]) -> str | None:
+def _count_fault(build: GpuBuild, num_gpus: int, num_ranks: int) -> str | None:
     needed = build.tensor_parallel * build.pipeline_parallel
-    if len(used) < needed:
-        noun = "GPU" if needed == 1 else "GPUs"
-        return f"it needs {needed} NVIDIA {noun}, and {len(used) or 'none'} can be seen here"
+    noun = "GPU" if needed == 1 else "GPUs"
+    if num_ranks and num_ranks != needed:
+        return f"it needs {needed} NVIDIA {noun}, and MPI was started with {num_ranks} ranks"
+    if not num_ranks and num_gpus < needed:
+        return f"it needs {needed} NVIDIA {noun}, and {num_gpus or 'none'} can be seen here"
+    return None
+
+
+def _gpu_fault(build: GpuBuild, used: Sequence[Gpu]) -> str | None:
     for gpu in used:
         if gpu.sm not in build.runs_on:
             return (

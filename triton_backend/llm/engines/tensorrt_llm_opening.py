@@ -6,7 +6,12 @@ from pathlib import Path
 from ..errors import LoadError
 from ..manifest import EngineManifest
 from .tensorrt_llm import TensorRtLlmEngine
-from .tensorrt_llm_check import checked_build, installed_version, refuse_other_machine
+from .tensorrt_llm_check import (
+    checked_build,
+    installed_version,
+    ranks_over_nodes,
+    refuse_other_machine,
+)
 from .tensorrt_llm_gpus import read_gpus
 from .tensorrt_llm_library import load_library, prepare_environment
 from .tensorrt_llm_options import (
@@ -20,7 +25,8 @@ from .tensorrt_llm_options import (
 
 def open_tensorrt_llm_engine(folder: Path, manifest: EngineManifest) -> TensorRtLlmEngine:
     """Check the folder against this machine and load it; LoadError is one sentence."""
-    refuse_other_machine(folder, manifest, read_gpus(), installed_version())
+    ranks = ranks_over_nodes(os.environ)
+    refuse_other_machine(folder, manifest, read_gpus(), installed_version(), ranks)
     build = checked_build(folder, manifest)
     options, shape = read_settings(folder, manifest, build)
     prepare_environment(os.environ, single_process=options.single_process)
