@@ -13,11 +13,10 @@ COPY webapp .
 RUN npm run build
 
 FROM ${PYTHON} AS packages
-RUN python -m venv /opt/venv
+RUN python -m venv --without-pip /opt/venv
 COPY requirements/frontend.lock /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --no-deps --require-hashes -r /tmp/frontend.lock \
-    && rm -rf /opt/venv/lib/python*/site-packages/pip
+    pip --python /opt/venv install --no-deps --require-hashes -r /tmp/frontend.lock
 
 FROM ${PYTHON}
 WORKDIR /opt/conch

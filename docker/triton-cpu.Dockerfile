@@ -4,10 +4,10 @@
 ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS packages
-RUN python -m venv /opt/venv
+RUN python -m venv --without-pip /opt/venv
 COPY requirements/triton.lock /tmp/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --no-deps --require-hashes --no-compile -r /tmp/triton.lock
+    pip --python /opt/venv install --no-deps --require-hashes --no-compile -r /tmp/triton.lock
 # The Python backend wants its stub beside it, and one stub is enough.
 RUN set -eu; \
     version=$(/opt/venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
@@ -16,7 +16,7 @@ RUN set -eu; \
     mv "$wheel/backends/python" /opt/triton/backends/python; \
     mv "$wheel/python_backend_stubs/$version/triton_python_backend_stub" /opt/triton/backends/python/; \
     mv "$wheel/bin" "${wheel%/pytriton/tritonserver}/nvidia_pytriton.libs" /opt/triton/; \
-    rm -rf "$wheel" /opt/venv/lib/python*/site-packages/pip
+    rm -rf "$wheel"
 
 FROM ${PYTHON}
 COPY --from=packages /opt/venv /opt/venv

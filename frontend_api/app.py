@@ -109,17 +109,17 @@ def create_app(wiring: Wiring) -> Quart:
     install_error_handlers(app)
     _add_routes(app, use, wiring)
     _add_original_dialect(app, use, wiring)
-    keys = Keys(wiring.store, wiring.clock, static, checks)
-    app.register_blueprint(key_routes(keys))
     log_level = LogLevel(wiring.level)
     app.register_blueprint(log_level_routes(log_level))
-    app.register_blueprint(admin_status_routes(_server_status(wiring, use.generations, keys)))
+    _add_keys_and_status(app, use, wiring, Keys(wiring.store, wiring.clock, static, checks))
 
     _install_guards(app, use, wiring, checks)
 
     @app.while_serving
     async def run() -> AsyncGenerator[None, None]:
         async with (
+            # The first, so that what the others do at their end is still sent.
+            wiring.telemetry.tracing.running(),
             wiring.running(),
             wiring.store.running(),
             wiring.rules.running(),
@@ -143,10 +143,12 @@ def create_app(wiring: Wiring) -> Quart:
     return app
 
 
-def _server_status(wiring: Wiring, generations: Generations, keys: Keys) -> ServerStatus:
-    return ServerStatus(
-        generations, wiring.store, keys, telemetry=wiring.telemetry, clock=wiring.clock
+def _add_keys_and_status(app: Quart, use: _UseCases, wiring: Wiring, keys: Keys) -> None:
+    app.register_blueprint(key_routes(keys))
+    status = ServerStatus(
+        use.generations, wiring.store, keys, telemetry=wiring.telemetry, clock=wiring.clock
     )
+    app.register_blueprint(admin_status_routes(status))
 
 
 def _self_watch(wiring: Wiring) -> SelfWatch:
@@ -253,7 +255,7 @@ def _add_routes(app: Quart, use: _UseCases, wiring: Wiring) -> None:
         )
     )
     find_item, server = use.sessions.item, settings.server
-    app.register_blueprint(response_routes(use.responses, find_item, server))
+    app.register_blueprint(response_routes(use.responses, find_item, wiring.settings))
     app.register_blueprint(
         response_socket_routes(use.responses, find_item, server, wiring.telemetry)
     )

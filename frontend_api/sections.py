@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
+    ByteSize,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -24,6 +25,7 @@ from pydantic_settings import NoDecode
 _SENDABLE_KEY: Final = re.compile(r"[A-Za-z0-9._~+/:@-]{8,200}=*")
 _HOST: Final = re.compile(r"\*|[\w.-]+|[0-9a-f:]+", re.ASCII | re.IGNORECASE)
 _ORIGIN: Final = re.compile(r"https?://[^/\s?#@*]+", re.IGNORECASE)
+_COLLECTOR: Final = re.compile(r"https?://[^/\s?#@]+/[^\s?#@]*")
 # A slow write or two must not make other workers take a run for dead.
 _LEASE_IN_CHECKPOINTS: Final = 3
 
@@ -71,6 +73,9 @@ class TritonSettings(Section):
     between_tokens_timeout_s: PositiveFloat = 30
     total_timeout_s: PositiveFloat = 600
     max_message_bytes: PositiveInt = 64 * 1024 * 1024
+    # Of the Triton that scripts/serve starts.
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
 
 class ModelSettings(Section):
@@ -83,6 +88,7 @@ class ModelSettings(Section):
     load_on_demand: bool = True
     load_timeout_s: PositiveFloat = 600
     max_loaded_models: NonNegativeInt = 0
+    max_loaded_bytes: ByteSize = Field(default=ByteSize(0), ge=0)
     idle_unload_s: NonNegativeFloat = 0
 
 
@@ -218,3 +224,20 @@ class ObservabilitySettings(Section):
     enable_metrics: bool = True
     metrics_path: str = Field(default="/metrics", pattern=r"^/[\w./-]*$")
     log_format: Literal["json", "text"] = "json"
+
+
+class TracingSettings(Section):
+    """[tracing]: where traces are sent, by OTLP over HTTP; nowhere without an endpoint."""
+
+    endpoint: str = ""
+    sample_ratio: float = Field(default=1.0, ge=0, le=1)
+    service_name: str = Field(default="conch", min_length=1, max_length=128)
+    timeout_s: PositiveFloat = 5
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_whole_and_without_password(cls, value: str) -> str:
+        # It is logged, and given to tritonserver as an argument.
+        if value and not _COLLECTOR.fullmatch(value):
+            raise ValueError("It looks like http://127.0.0.1:4318/v1/traces, without a password")
+        return value

@@ -30,6 +30,7 @@ from frontend_api.sections import (
     SecuritySettings,
     ServerSettings,
     StoreSettings,
+    TracingSettings,
     TritonSettings,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StoreSettings",
+    "TracingSettings",
     "TritonSettings",
     "is_loopback",
     "load_settings",
@@ -78,6 +80,7 @@ class Settings(BaseSettings, frozen=True, extra="forbid"):
     security: SecuritySettings = SecuritySettings()
     limits: LimitSettings = LimitSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -30,8 +30,9 @@ from frontend_api.ports import (
     Tokenizing,
 )
 from frontend_api.service.blocklist import NoRules, RuleSource
-from frontend_api.settings import SecuritySettings, Settings, StoreSettings
+from frontend_api.settings import SecuritySettings, Settings, StoreSettings, TracingSettings
 from frontend_api.telemetry import Telemetry
+from frontend_api.telemetry.tracing import NoTracing, Tracing
 
 
 class SystemClock:
@@ -72,7 +73,7 @@ class Wiring:
 def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
     """Return the real things; nothing is opened yet."""
     triton = Triton(settings.triton, settings.models, metrics_folder)
-    telemetry = Telemetry(metrics_folder)
+    telemetry = Telemetry(metrics_folder, tracing_of(settings.tracing))
     return Wiring(
         settings=settings,
         catalogue=triton.catalogue,
@@ -88,6 +89,15 @@ def production(settings: Settings, metrics_folder: Path | None) -> Wiring:
         rules=rules_of(settings.security),
         running=triton.running,
     )
+
+
+def tracing_of(settings: TracingSettings) -> Tracing:
+    """Return the way to the collector that is configured, or none; nothing is sent yet."""
+    if not settings.endpoint:
+        return NoTracing()
+    from frontend_api.telemetry.otlp import OtlpTracing  # noqa: PLC0415 - off, it costs nothing
+
+    return OtlpTracing(settings)
 
 
 def rules_of(settings: SecuritySettings) -> RuleSource:

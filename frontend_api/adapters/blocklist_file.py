@@ -1,7 +1,9 @@
 """Reads the rules about what may be said from a TOML file, and again whenever it changes.
 
 A file that cannot be used any more changes nothing: the rules from before stay, and the log says
-why. With several workers each reads it for itself.
+why. A change counts once the file has rested for a look, as it may be written in several steps; and
+one without any rule says so (`rule = []`), as it may have been emptied only to be written anew.
+With several workers each reads it for itself.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class _RuleIn(BaseModel, frozen=True, extra="forbid"):
 class _FileIn(BaseModel, frozen=True, extra="forbid"):
     """The whole file."""
 
-    rule: tuple[_RuleIn, ...] = ()
+    rule: tuple[_RuleIn, ...]
 
 
 class BlocklistFile:
@@ -66,10 +68,11 @@ class BlocklistFile:
             await asyncio.wait([watching])
 
     async def _watch(self) -> None:
+        state = self._seen
         while True:
             await asyncio.sleep(self._look_s)
-            state = await asyncio.to_thread(_state_of, self._path)
-            if state == self._seen:
+            before, state = state, await asyncio.to_thread(_state_of, self._path)
+            if state != before or state == self._seen:
                 continue
             self._seen = state
             try:

@@ -23,7 +23,7 @@ from frontend_api.adapters.mongo_link import MongoLink
 from frontend_api.adapters.mongo_sessions import Batch
 from frontend_api.adapters.store_timing import Observe, unobserved
 from frontend_api.domain.audit import AuditEntry, AuditFilter, AuditPage
-from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.budgets import UsageFilter, UsagePage, UsageRow
 from frontend_api.domain.keys import ApiKey, KeyPage
 from frontend_api.domain.ledger import Ledger
 from frontend_api.domain.messages import Ending, Message
@@ -207,12 +207,10 @@ class MongoStore:
         async with self._link.use() as db:
             await mongo_budgets.add_usage(db, rows)
 
-    async def usage(
-        self, first_day: str, last_day: str, *, key_id: str | None = None
-    ) -> Sequence[UsageRow]:
-        """Return the sums of these days."""
+    async def usage(self, wanted: UsageFilter, limit: int) -> UsagePage:
+        """Return what was used."""
         async with self._link.use() as db:
-            return await mongo_budgets.usage(db, first_day, last_day, key_id)
+            return await mongo_budgets.usage(db, wanted, limit)
 
     async def add_entries(self, entries: Sequence[AuditEntry]) -> None:
         """Add these to the audit."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from pymongo import UpdateOne
@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from frontend_api.adapters.ledger_documents import ledger_document, ledger_of
 from frontend_api.adapters.mongo_driver import Collections
 from frontend_api.adapters.session_documents import Document
-from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.budgets import UsageFilter, UsagePage, UsageRow
 from frontend_api.domain.ledger import Ledger
 
 Result = TypeVar("Result")
@@ -61,15 +61,26 @@ async def add_usage(db: Collections, rows: Sequence[UsageRow]) -> None:
     await db.usage.bulk_write([_addition(row) for row in rows], ordered=False)
 
 
-async def usage(
-    db: Collections, first_day: str, last_day: str, key_id: str | None
-) -> Sequence[UsageRow]:
-    """Return the sums of these days."""
-    wanted: Document = {"day": {"$gte": first_day, "$lte": last_day}}
-    if key_id is not None:
-        wanted["key_id"] = {"$eq": key_id}
-    found = db.usage.find(wanted, {"_id": False}).sort([(name, 1) for name in _KEY])
-    return [UsageRow(**each) for each in await found.to_list(None)]
+async def usage(db: Collections, wanted: UsageFilter, limit: int) -> UsagePage:
+    """Return what was used."""
+    there: Document = {"day": {"$gte": wanted.first_day, "$lte": wanted.last_day}}
+    for name, value in (("key_id", wanted.key_id), ("model", wanted.model)):
+        if value is not None:
+            there[name] = {"$eq": value}
+    found = db.usage.find(there, {"_id": False}).sort([(name, 1) for name in _KEY])
+    rows = [UsageRow(**each) for each in await found.limit(limit + 1).to_list(None)]
+    return UsagePage(rows[:limit], await _totals(db, there), len(rows) > limit)
+
+
+async def _totals(db: Collections, there: Document) -> Mapping[str, int]:
+    sums = {name: {"$sum": f"${name}"} for name in _SUMS}
+    steps = [{"$match": there}, {"$group": {"_id": None, **sums}}]
+    # As a command: the two drivers have two ways to call `aggregate`.
+    answer = await db.usage.database.command(
+        {"aggregate": db.usage.name, "pipeline": steps, "cursor": {}}
+    )
+    found = answer["cursor"]["firstBatch"] or [{}]
+    return {name: found[0].get(name, 0) for name in _SUMS}
 
 
 def _addition(row: UsageRow) -> UpdateOne:

@@ -72,7 +72,12 @@ async def _audit(db: Collections) -> None:
     await db.audit.create_indexes([IndexModel([("at", DOWN), ("_id", DOWN)])])
 
 
-STEPS: Final[Sequence[Step]] = (_first, _api_keys, _budgets, _audit)
+async def _usage_of_key(db: Collections) -> None:
+    # Who asks for the usage of one key does not look through that of all.
+    await db.usage.create_indexes([IndexModel([("key_id", UP), ("day", UP), ("model", UP)])])
+
+
+STEPS: Final[Sequence[Step]] = (_first, _api_keys, _budgets, _audit, _usage_of_key)
 
 
 async def bring_up_to_date(db: Collections, steps: Sequence[Step] = STEPS) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from frontend_api.domain.fair_line import FairLine
 from frontend_api.domain.line_memory import NUM_BYTES, LineMemory
@@ -23,13 +23,12 @@ class OwnLines:
         """Nobody has news."""
         yield
 
-    @contextmanager
-    def held(self, model: str) -> Generator[FairLine | None, None, None]:
+    def held(self, model: str) -> AbstractContextManager[FairLine | None]:
         """See Lines."""
         line = self._lines.get(model)
         if line is None:
             line = self._lines[model] = FairLine(LineMemory(memoryview(bytearray(NUM_BYTES))))
-        yield line
+        return nullcontext(line)
 
     def tell(self, workers: Collection[int]) -> None:
         """There is nobody to tell."""

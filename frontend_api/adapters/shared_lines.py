@@ -12,8 +12,8 @@ import fcntl
 import mmap
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Collection, Generator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from io import FileIO
@@ -32,18 +32,23 @@ _PAUSE_S: Final = 0.001
 
 @dataclass(slots=True)
 class _Table:
+    """One line; in the block it is locked, unless another worker has it: then it is None there."""
+
     file: FileIO
     mapped: mmap.mmap
     memory: LineMemory
     line: FairLine
 
-    def is_locked(self) -> bool:
-        """Lock it, unless another worker has it."""
+    def __enter__(self) -> FairLine | None:
         try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return False
-        return True
+            return None
+        return self.line
+
+    def __exit__(self, *_: object) -> None:
+        # Nothing happens where it was not locked.
+        fcntl.flock(self.file.fileno(), fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go of it, and of its lock."""
@@ -89,20 +94,13 @@ class SharedLines:
             self._socket = own
             yield
 
-    @contextmanager
-    def held(self, model: str) -> Generator[FairLine | None, None, None]:
+    def held(self, model: str) -> AbstractContextManager[FairLine | None]:
         """See Lines."""
         table = self._tables.get(model)
         if table is None:
             name = blake2b(model.encode(), digest_size=16).hexdigest()
             table = self._tables[model] = _open_table(self._folder / f"line-{name}.table")
-        if not table.is_locked():
-            yield None
-            return
-        try:
-            yield table.line
-        finally:
-            fcntl.flock(table.file, fcntl.LOCK_UN)
+        return table
 
     def tell(self, workers: Collection[int]) -> None:
         """See Lines; who does not hear it looks by itself a little later."""
@@ -134,9 +132,8 @@ class SharedLines:
         for path in self._folder.glob("line-*.table"):
             table = _open_table(path)
             try:
-                while not table.is_locked():  # noqa: ASYNC110 - another process has it
+                while not _is_forgotten(table, worker):  # noqa: ASYNC110 - another process has it
                     await asyncio.sleep(_PAUSE_S)
-                table.line.forget(worker)
             finally:
                 table.close()
 
@@ -158,6 +155,13 @@ class SharedLines:
         for table in self._tables.values():
             table.close()
         self._tables.clear()
+
+
+def _is_forgotten(table: _Table, worker: int) -> bool:
+    with table as line:
+        if line is not None:
+            line.forget(worker)
+        return line is not None
 
 
 def _open_table(path: Path) -> _Table:

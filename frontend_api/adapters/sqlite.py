@@ -28,7 +28,7 @@ from frontend_api.adapters.sqlite_connection import MEMORY, SqliteConnection
 from frontend_api.adapters.sqlite_layout import bring_up_to_date
 from frontend_api.adapters.store_timing import Observe, unobserved
 from frontend_api.domain.audit import AuditEntry, AuditFilter, AuditPage
-from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.budgets import UsageFilter, UsagePage, UsageRow
 from frontend_api.domain.errors import ServiceError, StoreLost
 from frontend_api.domain.keys import ApiKey, KeyPage
 from frontend_api.domain.ledger import Ledger
@@ -283,12 +283,10 @@ class SqliteStore:
         async with self._writing() as db:
             await sqlite_budgets.add_usage(db, rows)
 
-    async def usage(
-        self, first_day: str, last_day: str, *, key_id: str | None = None
-    ) -> Sequence[UsageRow]:
-        """Return the sums of these days."""
+    async def usage(self, wanted: UsageFilter, limit: int) -> UsagePage:
+        """Return what was used."""
         async with self._reading() as db:
-            return await sqlite_budgets.usage(db, first_day, last_day, key_id)
+            return await sqlite_budgets.usage(db, wanted, limit)
 
     async def add_entries(self, entries: Sequence[AuditEntry]) -> None:
         """Add these to the audit."""

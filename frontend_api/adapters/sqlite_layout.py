@@ -146,7 +146,11 @@ _AUDIT: Final = (
     """,
     "CREATE INDEX audit_by_age ON audit (at, id)",
 )
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _API_KEYS, _JOINED, _BUDGETS, _AUDIT)
+# Who asks for the usage of one key does not look through that of all.
+_USAGE_OF_KEY: Final = ("CREATE INDEX usage_of_key ON usage (key_id, day, model)",)
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (
+    *(_FIRST, _API_KEYS, _JOINED, _BUDGETS, _AUDIT, _USAGE_OF_KEY),
+)
 
 
 async def bring_up_to_date(db: Connection) -> None:

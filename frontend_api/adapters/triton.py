@@ -29,7 +29,14 @@ class Triton:
         self._channel = TritonChannel(triton)
         self.catalogue = TritonCatalogue()
         self._watch = TritonWatch(self._channel, self.catalogue, streams, triton, models)
-        access = TritonAccess(self._channel, self.catalogue, streams, self._watch.doubt)
+        watch = self._watch
+        access = TritonAccess(
+            self._channel,
+            self.catalogue,
+            streams,
+            on_lost=watch.doubt,
+            are_several=lambda: watch.are_several,
+        )
         self.tokenizing = TritonTasks(access, triton.queue_timeout_s)
         stock = StockModels(self.tokenizing, models.chat_templates)
         self.generator = TritonGenerator(access, stock)
@@ -37,7 +44,7 @@ class Triton:
             self._channel,
             self._watch,
             load_timeout_s=models.load_timeout_s,
-            lock=None if shared_folder is None else shared_folder / "model-loading.lock",
+            shared=shared_folder,
         )
 
     @asynccontextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +21,7 @@ class _Entry:
     served: ServedModel
     signature: Signature = _UNSEEN
     was_ready: bool = False
+    loading_since: float | None = None
     is_foreign: bool = False
 
     @property
@@ -30,15 +32,21 @@ class _Entry:
 class TritonCatalogue:
     """The ModelCatalogue port on a Triton server; answers at once, without asking Triton."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nothing until the watch has looked."""
+        self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._has_looked = False
 
     def listed(self) -> Sequence[ServedModel]:
         """Return every model of Triton's that is or may be ours; see ModelCatalogue."""
-        known = (entry.served for entry in self._entries.values() if not entry.is_foreign)
+        known = (self._now(entry) for entry in self._entries.values() if not entry.is_foreign)
         return sorted(known, key=lambda model: (not model.is_ready, model.name))
+
+    def _now(self, entry: _Entry) -> ServedModel:
+        if entry.loading_since is None:
+            return entry.served
+        return replace(entry.served, loading_s=round(self._clock() - entry.loading_since, 1))
 
     def find(self, name: str) -> ServedModel:
         """Return a model in whatever state; see ModelCatalogue."""
@@ -103,7 +111,12 @@ class TritonCatalogue:
         was_ready = self.is_ready(name)
         entry = self._entries.get(name) or _Entry(ServedModel(name))
         lost = replace(entry.served, state=state, reason=reason)
-        self._entries[name] = replace(entry, served=lost)
+        since = entry.loading_since
+        if state != "loading":
+            since = None
+        elif since is None:
+            since = self._clock()
+        self._entries[name] = replace(entry, served=lost, loading_since=since)
         return was_ready
 
     def set_foreign(self, name: str, reason: str) -> None:

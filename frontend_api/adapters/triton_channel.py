@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
-from grpc.aio import EOF, AioRpcError, Channel, insecure_channel
+from grpc.aio import EOF, AioRpcError, Channel, InternalError, insecure_channel
 from tritonclient.grpc import service_pb2_grpc
 
 from frontend_api.adapters.triton_errors import LOST_MESSAGE, from_grpc
@@ -22,6 +22,8 @@ _MAX_RECONNECT_MS: Final = 500
 # than Triton allows (one per 300 s without traffic) would make it close the connection.
 _KEEPALIVE_MS: Final = 10_000
 _KEEPALIVE_TIMEOUT_MS: Final = 5_000
+# Told by docker/haproxy/haproxy.cfg at an answer's beginning: which of several Tritons gives it.
+_SERVER_HEADER: Final = "x-conch-server"
 # The end follows the last response within a millisecond; a server that hangs is not waited for.
 _END_LIMIT_S: Final = 1.0
 
@@ -50,13 +52,18 @@ class TritonChannel:
 
 
 class InferStream:
-    """One ModelStreamInfer call that carries one request."""
+    """One ModelStreamInfer call that carries one request.
+
+    server: which of several Tritons answers, once it does; "" until then, and for a single one.
+    """
 
     def __init__(self, call: Any) -> None:
         """Wrap a fresh call; closed by `OpenStreams.opened`."""
         self._loop = asyncio.get_running_loop()
         self._call = call
         self._is_lost = False
+        self._has_heard = False
+        self.server = ""
         self.opened_at = self.heard_at = self._loop.time()
 
     async def send(self, request: Any) -> None:
@@ -67,6 +74,9 @@ class InferStream:
         except (AioRpcError, asyncio.CancelledError) as exc:
             self._explain(exc)
             raise
+        except (InternalError, asyncio.InvalidStateError) as exc:
+            # The stream had ended before the request was whole.
+            raise BackendLost(LOST_MESSAGE, detail=str(exc)) from exc
 
     async def read(self) -> Any | None:
         """Return the next ModelStreamInferResponse, None at the end; one with an error is the last.
@@ -85,6 +95,9 @@ class InferStream:
     async def _read_next(self) -> Any | None:
         try:
             response = await self._call.read()
+            if not self._has_heard:
+                self._has_heard = True
+                self.server = server_of(await self._call.initial_metadata())
         except (AioRpcError, asyncio.CancelledError) as exc:
             self._explain(exc)
             raise
@@ -110,6 +123,11 @@ class InferStream:
             raise from_grpc(exc) from exc
 
 
+def server_of(metadata: Any) -> str:
+    """Return which of several Tritons an answer is from; "" if there is but one."""
+    return str(dict(metadata or ()).get(_SERVER_HEADER, ""))
+
+
 class OpenStreams:
     """The streams open for each model, so that they can be ended when the model has died."""
 
@@ -129,10 +147,11 @@ class OpenStreams:
             streams.discard(stream)
             stream.close()
 
-    def lose_all(self, model: str) -> None:
-        """End every stream of a model whose process is known to be dead."""
+    def lose_all(self, model: str, server: str = "") -> None:
+        """End every stream of a model whose process is dead; of one server, if named."""
         for stream in list(self._streams.get(model, ())):
-            stream.lose()
+            if server in ("", stream.server):
+                stream.lose()
 
     def lose_silent(self, model: str, opened_before: float, silence_s: float) -> None:
         """End the older streams that have been silent for so long.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
+import hashlib
+import re
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,11 +19,17 @@ from tritonclient.grpc import service_pb2
 from frontend_api.adapters.triton_channel import TritonChannel
 from frontend_api.adapters.triton_errors import own_sentence
 from frontend_api.adapters.triton_watch import TritonWatch
-from frontend_api.domain.errors import ModelNotReady
+from frontend_api.domain.errors import MemoryFull, ModelNotReady
 
 _UNLOAD_LIMIT_S: Final = 10.0
 # A lock is asked for so often; a load takes seconds.
 _LOCK_PAUSE_S: Final = 0.02
+_LOCK: Final = "model-loading.lock"
+_NAME_LEN: Final = 32
+# Of the engine: triton_backend/llm/engines/tensorrt_llm_check.py, GiB needed and GiB there are.
+_MEMORY_FULL: Final = re.compile(
+    r"needs (\d+\.\d) GiB of memory on each GPU, and GPU \d+ has [\d.]+ GiB free of (\d+\.\d)"
+)
 
 
 class TritonControl:
@@ -31,23 +41,23 @@ class TritonControl:
         watch: TritonWatch,
         *,
         load_timeout_s: float,
-        lock: Path | None,
+        shared: Path | None,
     ) -> None:
-        """Control the models over this channel; workers of one host share the lock's file."""
+        """Control the models over this channel; the workers of one host share a folder."""
         self._channel = channel
         self._watch = watch
         self._load_timeout_s = load_timeout_s
-        self._lock = lock
+        self._shared = shared
         self._alone = asyncio.Lock()
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[None, None]:
         """Wait until no other load is under way, here or in another worker of this host."""
         async with self._alone:
-            if self._lock is None:
+            if self._shared is None:
                 yield
                 return
-            with self._lock.open("w") as file:
+            with (self._shared / _LOCK).open("w") as file:
                 while not _is_locked(file.fileno()):  # noqa: ASYNC110 - another process has it
                     await asyncio.sleep(_LOCK_PAUSE_S)
                 # What another worker has just done must be known before it is built upon.
@@ -73,6 +83,27 @@ class TritonControl:
             raise _refused(name, "unloaded", exc) from exc
         await self._watch.look()
 
+    def note_use(self, name: str) -> None:
+        """Date the model's file in the shared folder; see ModelControl."""
+        if self._shared is not None:
+            # The folder may be gone at the end, or full: then the others do not know.
+            with contextlib.suppress(OSError):
+                self._use_file(self._shared, name).touch()
+
+    def unused_s(self, name: str) -> float | None:
+        """Return the age of the model's file; see ModelControl."""
+        if self._shared is None:
+            return None
+        try:
+            return max(0.0, time.time() - self._use_file(self._shared, name).stat().st_mtime)
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def _use_file(folder: Path, name: str) -> Path:
+        # Of any length and with any sign: the name of a model is not yet one of a file.
+        return folder / f"model-used-{hashlib.sha256(name.encode()).hexdigest()[:_NAME_LEN]}"
+
 
 def _is_locked(descriptor: int) -> bool:
     try:
@@ -86,6 +117,9 @@ def _refused(name: str, what: str, error: AioRpcError) -> ModelNotReady:
     details = error.details() or ""
     reason = own_sentence(details)
     told = f": {reason}" if reason else "."
-    return ModelNotReady(
+    full = _MEMORY_FULL.search(reason)
+    # What needs more than a GPU has at all is not helped by room.
+    kind = MemoryFull if full and float(full[1]) <= float(full[2]) else ModelNotReady
+    return kind(
         f"The model `{name}` cannot be {what}{told}", detail=f"{error.code().name}: {details}"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from tritonclient.grpc import service_pb2
 
-from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
+from frontend_api.adapters.triton_channel import InferStream, TritonChannel
 from frontend_api.adapters.triton_errors import failure, translated
 from frontend_api.adapters.triton_signature import Signature, signature_of
 from frontend_api.adapters.triton_wire import describe_request, read_text
@@ -52,19 +52,17 @@ async def read_signature(channel: TritonChannel, name: str, timeout_s: float) ->
     )
 
 
-async def describe(channel: TritonChannel, name: str, signature: Signature) -> Description:
-    """Ask the model's own process what it is; the caller limits the time.
+async def describe(stream: InferStream, name: str, signature: Signature) -> Description:
+    """Ask the model's own process what it is, on a fresh stream; the caller limits the time.
 
     Raises a ServiceError when it does not answer: BackendLost if Triton knows it dead.
     """
     text = ""
-    # A set of its own: a probe is not one of the generations that end with the model.
-    with OpenStreams().opened(name, channel.stub.ModelStreamInfer()) as stream:
-        await stream.send(describe_request(name))
-        while (response := await stream.read()) is not None:
-            if response.error_message:
-                raise failure(response.error_message)
-            text = read_text(response.infer_response) or text
+    await stream.send(describe_request(name))
+    while (response := await stream.read()) is not None:
+        if response.error_message:
+            raise failure(response.error_message)
+        text = read_text(response.infer_response) or text
     return _description(name, text, signature)
 
 

@@ -55,6 +55,8 @@ _STATUS: Final[Mapping[StatusCode, type[ServiceError]]] = {
     StatusCode.NOT_FOUND: ModelNotReady,
     StatusCode.INVALID_ARGUMENT: BadRequest,
 }
+# A balancer whose server is gone ends the stream without a status, and gRPC makes one up.
+_CUT_OFF: Final = re.compile(r"stream removed|rst_stream|internal error from core", re.I)
 _MESSAGE: Final[Mapping[type[ServiceError], str]] = {
     BackendLost: LOST_MESSAGE,
     ModelNotReady: LOST_MESSAGE,
@@ -77,6 +79,8 @@ def translated() -> Iterator[None]:
 def from_grpc(error: AioRpcError) -> ServiceError:
     """Return the error that a failed call stands for."""
     kind = _STATUS.get(error.code(), EngineFailed)
+    if kind is EngineFailed and _CUT_OFF.search(error.details() or ""):
+        kind = BackendLost
     return kind(_MESSAGE[kind], detail=f"{error.code().name}: {error.details()}")
 
 

@@ -1,15 +1,20 @@
-"""Generations on Triton: one stream each over the shared channel, cancelled when closed."""
+"""Generations on Triton: one stream each over the shared channel, cancelled when closed.
+
+Where several Tritons are behind the address, one that goes away is noticed a second late. What it
+loses before the first token is asked again, of the others; an answer is never begun twice.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
-from frontend_api.adapters.triton_access import TritonAccess
+from frontend_api.adapters.triton_access import MAX_ASKED, PAUSE_S, TritonAccess
 from frontend_api.adapters.triton_channel import InferStream
 from frontend_api.adapters.triton_errors import LOST_MESSAGE, failure
 from frontend_api.adapters.triton_stock import StockModels, stock_events
 from frontend_api.adapters.triton_wire import generate_request, read_response
-from frontend_api.domain.errors import EngineFailed, ModelNotReady
+from frontend_api.domain.errors import BackendLost, EngineFailed, ModelNotReady
 from frontend_api.domain.generation import Accepted, Delta, GenerationRequest
 from frontend_api.domain.session_key import session_key
 
@@ -29,15 +34,31 @@ class TritonGenerator:
         if not signature.can_describe:
             request = await self._stock.prepared(request)
         message = generate_request(request, signature)
-        with self._access.stream(request.model, key) as stream:
-            await stream.send(message)
-            events = (
-                _events(stream, request)
-                if signature.can_describe
-                else stock_events(stream, request, signature)
-            )
-            async for event in events:
-                yield event
+        was_accepted, num_left = False, MAX_ASKED if self._access.are_several() else 1
+        while True:
+            num_left -= 1
+            try:
+                with self._access.stream(request.model, key) as stream:
+                    await stream.send(message)
+                    events = (
+                        _events(stream, request)
+                        if signature.can_describe
+                        else stock_events(stream, request, signature)
+                    )
+                    async for event in events:
+                        if isinstance(event, Delta):
+                            num_left = 0
+                        elif was_accepted:
+                            continue
+                        was_accepted = True
+                        yield event
+                    return
+            except (BackendLost, ModelNotReady):
+                if not num_left:
+                    raise
+            # Without a key the next one in turn is asked.
+            key = ""
+            await asyncio.sleep(PAUSE_S)
 
 
 async def _events(

@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from frontend_api.adapters.triton_access import TritonAccess
+from frontend_api.adapters.triton_access import MAX_ASKED, PAUSE_S, TritonAccess
 from frontend_api.adapters.triton_errors import failure
 from frontend_api.adapters.triton_wire import read_ids, read_text, task_request
-from frontend_api.domain.errors import EngineFailed, TimedOut, UnsupportedParameter
+from frontend_api.domain.errors import (
+    BackendLost,
+    EngineFailed,
+    ModelNotReady,
+    TimedOut,
+    UnsupportedParameter,
+)
 from frontend_api.domain.generation import ChatPrompt, GenerationRequest, Prompt, TokenPrompt
 
 
@@ -47,9 +53,20 @@ class TritonTasks:
         message = task_request(model, task, asked.prompt, output)
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._ask(asked, message)
+                return await self._ask_some(asked, message)
         except TimeoutError as exc:
             raise TimedOut("The model took too long to answer.") from exc
+
+    async def _ask_some(self, asked: GenerationRequest, message: Any) -> Any:
+        num_left = MAX_ASKED if self._access.are_several() else 1
+        while True:
+            num_left -= 1
+            try:
+                return await self._ask(asked, message)
+            except (BackendLost, ModelNotReady):
+                if not num_left:
+                    raise
+            await asyncio.sleep(PAUSE_S)
 
     async def _ask(self, asked: GenerationRequest, message: Any) -> Any:
         with self._access.stream(asked.model) as stream:

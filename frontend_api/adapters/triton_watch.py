@@ -3,6 +3,10 @@
 Triton goes on calling a model ready whose Python process has died, and leaves its
 streams silent for ever (2.51; seen with kill -9). So a model counts as ready only
 while its own `describe` answers, and the open streams of a dead model are ended here.
+
+Behind a balancer that names its servers (docker/haproxy) there are several Tritons, and each look
+is answered by another one. There a model is ready while any of a few asked in turn says so, and
+what one of them loses are its own streams only.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ from typing import Any, Final
 import structlog
 from tritonclient.grpc import service_pb2
 
+from frontend_api.adapters.triton_access import MAX_ASKED
 from frontend_api.adapters.triton_catalogue import TritonCatalogue
 from frontend_api.adapters.triton_channel import OpenStreams, TritonChannel
-from frontend_api.adapters.triton_describe import ProcessId, describe, read_signature
+from frontend_api.adapters.triton_describe import Description, ProcessId, describe, read_signature
 from frontend_api.adapters.triton_errors import own_sentence, translated
 from frontend_api.adapters.triton_process import ProcessWatch
 from frontend_api.adapters.triton_signature import NotServable, Signature
-from frontend_api.domain.errors import BackendLost, ServiceError, TimedOut
+from frontend_api.domain.errors import BackendLost, ModelNotReady, ServiceError, TimedOut
 from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.settings import ModelSettings, TritonSettings
 
@@ -54,6 +59,7 @@ class _Watched:
     doubted_at: float = 0.0
     process: ProcessWatch | None = None
     version: str = ""
+    server: str = ""
 
 
 class TritonWatch:
@@ -75,6 +81,7 @@ class TritonWatch:
         self._served_names = frozenset(models.served)
         self._watched: dict[str, _Watched] = {}
         self._num_misses = 0
+        self._are_several = False
         self._looking = asyncio.Lock()
         self._questions: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
@@ -109,25 +116,55 @@ class TritonWatch:
         async with self._looking:
             await self._look_once()
 
+    @property
+    def are_several(self) -> bool:
+        """Whether several Tritons are behind the one address."""
+        return self._are_several
+
     def doubt(self, name: str) -> None:
-        """Hold the model for lost until it answers again, and look at once."""
-        if self._catalogue.is_ready(name):
+        """Hold the model for lost until it answers again, and look at once.
+
+        Of several Tritons the others have it still.
+        """
+        if self._catalogue.is_ready(name) and not self._are_several:
             self._lose(name, _LOST)
         self._look_now.set()
 
     async def _look_once(self) -> None:
         try:
-            with translated():
-                index = await self._channel.stub.RepositoryIndex(
-                    service_pb2.RepositoryIndexRequest(), timeout=self._triton.probe_timeout_s
-                )
+            index = await self._index()
             self._num_misses = 0
-            await self._look_at_models(_read_index(index.models))
+            await self._look_at_models(index)
             self._catalogue.set_looked()
         except ServiceError as exc:
             self._miss_triton(exc)
         except Exception:
             _log.exception("triton.watch_fault")
+
+    async def _index(self) -> dict[str, _Seen]:
+        """Return each model as Triton sees it; of several, as the one with most of them ready."""
+        best: dict[str, _Seen] = {}
+        for num_left in reversed(range(MAX_ASKED)):
+            try:
+                with translated():
+                    answer = await self._channel.stub.RepositoryIndex(
+                        service_pb2.RepositoryIndexRequest(), timeout=self._triton.probe_timeout_s
+                    )
+            except ServiceError:
+                if self._are_several and (num_left or best):
+                    continue
+                raise
+            index = _read_index(answer.models)
+            if _num_ready(index) >= _num_ready(best):
+                best = index
+            if not self._are_several or self._has_all_ready(best):
+                break
+        return best
+
+    def _has_all_ready(self, index: dict[str, _Seen]) -> bool:
+        ready = {name for name, seen in index.items() if seen.state == "READY"}
+        known = filter(self._catalogue.is_ready, self._catalogue.names())
+        return ready.issuperset(known)
 
     def _miss_triton(self, error: ServiceError) -> None:
         self._num_misses += 1
@@ -157,27 +194,42 @@ class TritonWatch:
     async def _probe(self, name: str) -> None:
         watched = self._watched.setdefault(name, _Watched())
         self._streams.lose_silent(name, watched.doubted_at, _SILENCE_S)
-        try:
-            async with asyncio.timeout(self._triton.probe_timeout_s):
-                await self._ask(name, watched)
-        except TimeoutError:
+        for num_left in reversed(range(MAX_ASKED)):
+            watched.server = ""
+            try:
+                async with asyncio.timeout(self._triton.probe_timeout_s):
+                    await self._ask(name, watched)
+            except NotServable as exc:
+                self._catalogue.set_foreign(name, exc.message)
+            except (TimeoutError, BackendLost, ModelNotReady) as exc:
+                if num_left and self._are_several:
+                    self._bury_one(name, watched, exc)
+                    continue
+                self._believe(name, watched, exc)
+            except ServiceError as exc:
+                self._lose(name, exc.message, exc.detail)
+            return
+
+    def _believe(self, name: str, watched: _Watched, exc: TimeoutError | ServiceError) -> None:
+        """The model does not answer."""
+        if isinstance(exc, BackendLost):
+            self._bury_one(name, watched, exc)
+            self._bury(name, exc.detail)
+        elif isinstance(exc, ServiceError):
+            self._lose(name, exc.message, exc.detail)
+        else:
             watched.num_misses += 1
             if watched.num_misses > _TOLERATED_MISSES:
                 self._lose(name, "it does not answer")
-        except BackendLost as exc:
-            self._bury(name, exc.detail)
-        except NotServable as exc:
-            self._catalogue.set_foreign(name, exc.message)
-        except ServiceError as exc:
-            self._lose(name, exc.message, exc.detail)
 
     async def _ask(self, name: str, watched: _Watched) -> None:
         if watched.signature is None:
             limit_s = self._triton.probe_timeout_s
             watched.signature = await read_signature(self._channel, name, limit_s)
         if watched.signature.can_describe:
-            description = await describe(self._channel, name, watched.signature)
-            self._watch_process(name, watched, description.process)
+            description = await self._describe(name, watched, watched.signature)
+            if not self._are_several:
+                self._watch_process(name, watched, description.process)
             watched.version = description.version
             served = description.served
         else:
@@ -185,6 +237,15 @@ class TritonWatch:
         watched.num_misses = 0
         if self._catalogue.set_ready(served, watched.signature):
             _log.info("model.ready", model=name)
+
+    async def _describe(self, name: str, watched: _Watched, signature: Signature) -> Description:
+        # A set of its own: a probe is not one of the generations that end with the model.
+        with OpenStreams().opened(name, self._channel.stub.ModelStreamInfer()) as stream:
+            try:
+                return await describe(stream, name, signature)
+            finally:
+                watched.server = stream.server
+                self._are_several = self._are_several or stream.server != ""
 
     def _watch_process(self, name: str, watched: _Watched, process: ProcessId | None) -> None:
         if process is None or (watched.process and watched.process.process == process):
@@ -218,7 +279,13 @@ class TritonWatch:
     def _bury(self, name: str, detail: str = "") -> None:
         """Its process is dead for certain: nothing will come on its streams any more."""
         self._lose(name, "its process has ended", detail)
-        self._streams.lose_all(name)
+        if not self._are_several:
+            self._streams.lose_all(name)
+
+    def _bury_one(self, name: str, watched: _Watched, exc: TimeoutError | ServiceError) -> None:
+        """One of several says that its process is dead; the others' streams go on."""
+        if isinstance(exc, BackendLost) and watched.server:
+            self._streams.lose_all(name, watched.server)
 
     def _lose(self, name: str, reason: str, detail: str = "", state: ModelState = "failed") -> None:
         watched = self._doubt_model(name, reason, detail, state)
@@ -249,6 +316,10 @@ def _read_index(models: Any) -> dict[str, _Seen]:
         if model.name not in index or index[model.name].state != "READY":
             index[model.name] = _Seen(model.state or "UNAVAILABLE", model.reason)
     return index
+
+
+def _num_ready(index: dict[str, _Seen]) -> int:
+    return sum(seen.state == "READY" for seen in index.values())
 
 
 def _state_and_reason(seen: _Seen) -> tuple[ModelState, str]:

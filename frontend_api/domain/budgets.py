@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from frontend_api.domain.keys import KeyLimits
@@ -11,7 +12,8 @@ from frontend_api.domain.keys import KeyLimits
 class Reservation:
     """What one request sets aside of its key's budgets, until it is settled.
 
-    num_tokens: what it would like to have; it is let in with `least_tokens`, if no more is left.
+    num_tokens: what it would like to have; of what is left it gets one part in `parts` at most,
+    or `least_tokens` if that is more.
     lease_until: who does not renew it by then has crashed.
     """
 
@@ -21,6 +23,7 @@ class Reservation:
     least_tokens: int
     made_at: float
     lease_until: float
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +56,22 @@ class UsageRow:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFilter:
+    """Which usage is wanted: of these days, the last one included; None: of all."""
+
+    first_day: str
+    last_day: str
+    key_id: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePage:
+    """The first rows by day, key and model; totals: the counts of those that follow as well."""
+
+    rows: Sequence[UsageRow]
+    totals: Mapping[str, int]
+    has_more: bool

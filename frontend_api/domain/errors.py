@@ -1,7 +1,7 @@
 """Every way a request can fail, as one tree.
 
 ServiceError
-├── BadRequest 400 ── UnsupportedParameter, ContextTooLong, ContentRefused
+├── BadRequest 400 ── UnsupportedParameter, ContextTooLong, ContentRefused ── RulesFailed
 ├── Unauthenticated 401 ── WrongKey · Forbidden 403
 ├── NotFound 404 ── ModelNotFound
 ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413
@@ -80,9 +80,25 @@ class ContentRefused(BadRequest):
 
     default_code = "content_filter"
 
-    def __init__(self) -> None:
+    def __init__(
+        self, message: str = "The request was refused by the content rules of this server."
+    ) -> None:
         """Say it."""
-        super().__init__("The request was refused by the content rules of this server.")
+        super().__init__(message)
+
+
+class RulesFailed(ContentRefused):
+    """A rule of this server takes too long with a text, which is not let through then.
+
+    Of the 4xx, as it would take as long with the same text again.
+    """
+
+    default_code = "content_rules_failed"
+
+    def __init__(self, rule: str) -> None:
+        """Say it, and keep the rule's name for the log."""
+        super().__init__("The content rules of this server could not be applied to this text.")
+        self.rule = rule
 
 
 class Unauthenticated(ServiceError):
@@ -192,7 +208,7 @@ class BudgetSpent(LimitReached):
 
 
 class TooManyWaiting(LimitReached):
-    """The line before the model is full, and most of it is this key's."""
+    """The line before the model is full, and most of it is this key's, or this address's."""
 
     type = "rate_limit_error"
     default_code = "too_many_waiting"
@@ -227,6 +243,10 @@ class ModelNotReady(Unavailable):
     """The model is known, but loading, reloading or failed."""
 
     default_code = "model_not_ready"
+
+
+class MemoryFull(ModelNotReady):
+    """The GPU's memory would do for the model, but others have it."""
 
 
 class BackendLost(Unavailable):

@@ -14,10 +14,9 @@ nobody's flood keeps others out of the line.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from frontend_api.domain.line_memory import (
     FREE,
@@ -34,8 +33,7 @@ _ANSWER_S: Final = 1.0
 _SHARE_OF_LAST: Final = 1 / 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A request that wants places; max_tokens: of all its answers, None: not known.
 
     worker: the process that has it, 0 to 255. subject: a number that stands for who asks; own
@@ -102,9 +100,21 @@ class FairLine:
         at.charge[index] = price if entry.max_tokens is None else min(price, entry.max_tokens)
         return index
 
+    def start_at_once(self, entry: Entry, bounds: Bounds) -> int | None:
+        """Return the index under which it runs from now on; None when it has to wait."""
+        at = self._at
+        if at.num_in_line or at.num_held + entry.places > bounds.places:
+            return None
+        index = self.enter(entry, bounds)
+        if index is not None:
+            self._start(index)
+        return index
+
     def serve(self, bounds: Bounds) -> Sequence[int]:
         """Give the free places away; the entries that it changed."""
         at = self._at
+        if not at.num_in_line:
+            return ()
         changed: list[int] = []
         while at.num_in_line and at.num_held < bounds.places:
             first = self._first()
@@ -121,7 +131,7 @@ class FairLine:
         if self.num_waiting <= bounds.max_waiting or at.state[newest] != WAITING:
             return None
         last = newest
-        row = max(range(at.marks[2]), key=self._load)
+        row = max(at.rows_waiting(), key=self._load)
         if not at.is_own[newest] and self._load(row) > self._load(at.subject[newest]):
             last = max(
                 (index for index in at.waiting() if at.subject[index] == row),
@@ -155,14 +165,15 @@ class FairLine:
 
     def positions(self) -> Mapping[int, int]:
         """Return who will be the how manieth, as it looks now; 1 is next."""
-        at = self._at
-        num_before: Counter[int] = Counter()
+        at, usual_tokens = self._at, self._usual_tokens
+        # Where the next of a subject's requests will stand.
+        tags: dict[int, float] = {}
         order: list[tuple[float, int, int]] = []
-        for index in sorted(at.waiting(), key=at.number.__getitem__):
+        for number, index in sorted((at.number[index], index) for index in at.waiting()):
             row = at.subject[index]
-            tag = at.tag[row] + num_before[row] * self._usual_tokens / at.weight[row]
-            num_before[row] += at.places[index]
-            order.append((tag, at.number[index], index))
+            tag = tags.get(row, at.tag[row])
+            order.append((tag, number, index))
+            tags[row] = tag + at.places[index] * usual_tokens / at.weight[row]
         return {index: rank for rank, (*_, index) in enumerate(sorted(order), 1)}
 
     def expected_wait_s(self, bounds: Bounds) -> float:

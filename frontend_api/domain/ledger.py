@@ -74,7 +74,8 @@ class Ledger:
             return known.charged
         self._require_place(asked.limits, now)
         self._require_request(asked.limits, now)
-        num_tokens = self._tokens_for(asked.limits, now, asked.num_tokens, asked.least_tokens)
+        left = self._tokens_left(asked.limits, now, asked.least_tokens)
+        num_tokens = int(min(asked.num_tokens, max(asked.least_tokens, left / asked.parts)))
         second = int(now)
         self.seconds.setdefault(second, Used()).requests += 1
         held = self.held[asked.id] = Held(second, self.day, 0, 0, asked.lease_until)
@@ -87,8 +88,8 @@ class Ledger:
         held = self.held.get(reservation_id)
         if held is not None and num_tokens > held.charged:
             self._require_possible(limits, num_tokens)
-            more = num_tokens - held.charged
-            self._charge(held, held.charged + self._tokens_for(limits, now, more, more))
+            self._tokens_left(limits, now, num_tokens - held.charged)
+            self._charge(held, num_tokens)
 
     def renew(self, reservation_id: str, num_tokens: int, lease_until: float) -> None:
         """Note that it still runs, and what it has used so far."""
@@ -163,21 +164,24 @@ class Ledger:
         if day is not None and num_tokens > day:
             raise _spent("tokens_per_day", day, self.day_tokens, num_tokens, wait_s=0)
 
-    def _tokens_for(self, limits: KeyLimits, now: float, wanted: int, least: int) -> int:
-        """Return how many of the wanted tokens are left; raises BudgetSpent for fewer than that."""
+    def _tokens_left(self, limits: KeyLimits, now: float, needed: int) -> float:
+        """Return how many tokens are left, which may be any number; raises BudgetSpent for fewer
+        than are needed.
+        """
         minute, day = limits.tokens_per_minute, limits.tokens_per_day
+        left = math.inf
         if day is not None:
-            wanted = min(wanted, day - self.day_tokens)
-            if wanted < least:
+            left = day - self.day_tokens
+            if left < needed:
                 wait_s = _until_midnight(now)
-                raise _spent("tokens_per_day", day, self.day_tokens, least, wait_s=wait_s)
+                raise _spent("tokens_per_day", day, self.day_tokens, needed, wait_s=wait_s)
         if minute is not None:
             used = sum(used.tokens for used in self.seconds.values())
-            wanted = min(wanted, minute - used)
-            if wanted < least:
-                wait_s = self._wait_s(lambda used: used.tokens, used + least - minute, now)
-                raise _spent("tokens", minute, used, least, wait_s=wait_s)
-        return wanted
+            left = min(left, minute - used)
+            if minute - used < needed:
+                wait_s = self._wait_s(lambda used: used.tokens, used + needed - minute, now)
+                raise _spent("tokens", minute, used, needed, wait_s=wait_s)
+        return left
 
     def _wait_s(self, count: Callable[[Used], int], needed: int, now: float) -> float:
         """Return in how many seconds so much of it has left the minute."""

@@ -8,6 +8,8 @@ line. Nothing here locks: whoever reads or writes has the line for itself.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from sys import byteorder
 from typing import Final
 
 # More than an engine runs and a line holds together; each entry has one subject at most.
@@ -19,6 +21,7 @@ RUNNING: Final = 2
 GIVING_WAY: Final = 3
 # It waited, and is no longer in the line.
 PUSHED_OUT: Final = 4
+_NUM_LOOKED_AT: Final = 64
 
 _WHOLE: Final = 8
 _SMALL: Final = 4
@@ -35,7 +38,8 @@ class LineMemory:
     """The columns, `[NUM_ENTRIES]` each but for the first two.
 
     Of the line: means (its tag, tokens of an answer, seconds of an answer), marks (the next
-    number; behind the last entry and the last row in use; how many wait; places that are taken).
+    number; behind the last entry and the last row in use; how many wait; places that are taken;
+    where to look for an idle row).
     Of an entry: number (smaller came earlier), charge (tokens it has paid), subject (its row),
     places, held (places while it runs), state, worker (the process that has it), is_own.
     Of a subject's row: name, tag (tokens by weight), weight, num_entries, num_waiting.
@@ -79,6 +83,12 @@ class LineMemory:
     def waiting(self) -> list[int]:
         """Return the entries that wait."""
         return [index for index, state in enumerate(self.states) if state == WAITING]
+
+    def rows_waiting(self) -> Collection[int]:
+        """Return rows with all subjects that have something waiting among them."""
+        if self.marks[2] <= self.marks[3]:
+            return range(self.marks[2])
+        return {self.subject[index] for index in self.waiting()}
 
     def own_running(self) -> list[int]:
         """Return the entries of own work that run, and were not asked to end."""
@@ -133,9 +143,8 @@ class LineMemory:
         row = self._rows.get(name)
         if row is not None and self.name[row] == name and row < self.marks[2]:
             return row
-        try:
-            row = self.name[: self.marks[2]].tolist().index(name)
-        except ValueError:
+        row = self._find(name)
+        if row is None:
             row = self._new_row(name)
         if len(self._rows) >= NUM_ENTRIES:
             self._rows.clear()
@@ -158,19 +167,37 @@ class LineMemory:
             if isinstance(column, memoryview):
                 column.release()
 
+    def _find(self, name: int) -> int | None:
+        # As bytes: another worker may have given it a row, and there may be thousands.
+        names = self.name[: self.marks[2]].tobytes()
+        wanted, at = name.to_bytes(_WHOLE, byteorder, signed=True), 0
+        while (at := names.find(wanted, at)) % _WHOLE:
+            if at < 0:
+                return None
+            at += 1
+        return at // _WHOLE
+
     def _new_row(self, name: int) -> int:
-        """Put it where nothing is lost by it: behind the others, else in place of the idlest."""
+        """Put it behind the others, else in place of an idle one."""
         row = self.marks[2]
         if row == NUM_ENTRIES:
-            idle = [row for row in range(NUM_ENTRIES) if not self.num_entries[row]]
-            if not idle:
-                # Then there is no free entry either.
-                return 0
-            row = min(idle, key=self.tag.__getitem__)
+            row = self._idle_row()
         self.name[row], self.tag[row], self.weight[row] = name, self.means[0], 1
         self.num_entries[row] = self.num_waiting[row] = 0
         self.marks[2] = max(row + 1, self.marks[2])
         return row
+
+    def _idle_row(self) -> int:
+        """Return the row by whose loss the least is lost, of some: all would take too long."""
+        for _ in range(NUM_ENTRIES // _NUM_LOOKED_AT):
+            begin = self.marks[5]
+            end = begin + _NUM_LOOKED_AT
+            self.marks[5] = end % NUM_ENTRIES
+            idle = [row for row in range(begin, end) if not self.num_entries[row]]
+            if idle:
+                return min(idle, key=self.tag.__getitem__)
+        # Then there is no free entry either.
+        return 0
 
     def _take(self, num_bytes: int) -> memoryview:
         self._at += num_bytes

@@ -20,7 +20,7 @@ class ServedModel:
     `capabilities` is None for a model that cannot describe itself (a stock
     ensemble): then the inputs it declares decide.
     num_running, idle_s: requests of all clients, and since when there was none. load_s: how long
-    the last load took. memory_bytes: of its process.
+    the last load took; loading_s: how long this one has taken so far. memory_bytes: of its process.
     opens_thinking: the values of the chat template's `enable_thinking` (None: not given) with
     which the prompt itself opens the reasoning, so that an answer begins inside it.
     max_sequences: how many answers its engine makes at once; None: not known.
@@ -43,6 +43,7 @@ class ServedModel:
     num_running: int = 0
     idle_s: float | None = None
     load_s: float | None = None
+    loading_s: float | None = None
     memory_bytes: int | None = None
     alias_of: str | None = None
     lora_names: tuple[str, ...] = ()
@@ -62,6 +63,13 @@ class ServedModel:
     def is_described(self) -> bool:
         """Whether it has told what may be asked of it; it does when it is loaded."""
         return self.engine is not None or bool(self.inputs)
+
+    @property
+    def loaded_share(self) -> float | None:
+        """How far its load is, from 0 to 1, if it takes as long as the last one did."""
+        if self.loading_s is None or not self.load_s:
+            return None
+        return min(self.loading_s / self.load_s, 1.0)
 
     def can(self, feature: str) -> bool:
         """Whether a request may ask for an optional feature."""

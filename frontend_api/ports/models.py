@@ -72,6 +72,14 @@ class ModelControl(Protocol):
         """Take no more requests for it; those that run are finished."""
         ...
 
+    def note_use(self, name: str) -> None:
+        """Tell the other workers of this host that a model is in use, or was a moment ago."""
+        ...
+
+    def unused_s(self, name: str) -> float | None:
+        """Return how long ago a worker of this host told of its use; None: none has."""
+        ...
+
 
 class Tokenizing(Protocol):
     """A model's own tokenizer; raises ServiceErrors as Generator does."""

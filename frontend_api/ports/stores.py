@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from frontend_api.domain.audit import AuditEntry, AuditFilter, AuditPage
-from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.budgets import UsageFilter, UsagePage, UsageRow
 from frontend_api.domain.keys import ApiKey, KeyPage
 from frontend_api.domain.ledger import Ledger
 from frontend_api.domain.messages import Ending, Message
@@ -196,10 +196,8 @@ class UsageStore(Protocol):
         """Add these to what is there of the same day, key and model."""
         ...
 
-    async def usage(
-        self, first_day: str, last_day: str, *, key_id: str | None = None
-    ) -> Sequence[UsageRow]:
-        """Return the sums of these days, by day, key and model; of that key only, if given."""
+    async def usage(self, wanted: UsageFilter, limit: int) -> UsagePage:
+        """Return what was used, at most so many rows."""
         ...
 
 

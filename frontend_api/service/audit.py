@@ -1,9 +1,10 @@
 """The audit: admin calls and refusals, written down without keeping anybody waiting.
 
-How it works: what happens is noted in memory, and written once a second. Equal things within that
-second are one entry with their number, so that a flood of them is a few entries; beyond some
-thousand different ones, the rest are told apart by what happened only. While the store is away
-they wait; what there is no room for is counted in the same way.
+How it works: what happens is noted in memory, and written once a second. Equal things that wait are
+one entry with their number, so that a flood of them is a few entries; beyond some thousand
+different ones, the rest are told apart by what happened only. Anybody can be refused as often as
+he likes, so refusals fill the database no faster than one a second, after a first burst; the
+others wait, together with their equals. While the store is away all of it waits.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ from frontend_api.domain.errors import ContentRefused, LimitReached, ServiceErro
 from frontend_api.domain.keys import without_keys
 from frontend_api.ports import AuditStore, Clock
 from frontend_api.service.admission import Work
-from frontend_api.service.callers import current_caller
+from frontend_api.service.callers import Caller, current_caller
 
 REFUSED: Final = "request.refused"
+ANSWER_REFUSED: Final = "answer.refused"
 DONE: Final = "done"
 MANY: Final = "many"
 MAX_WAITING: Final = 2_000
+# Refusals that are written without delay, and how many more each second: 86,400 a day.
+MAX_BURST: Final = 2_000
+_REFUSALS_PER_WRITE: Final = 1
 _WRITE_EVERY_S: Final = 1.0
 _FORGET_EVERY_S: Final = 3600.0
 _DAY_S: Final = 86_400
@@ -61,7 +66,9 @@ class Audit:
         self._store = store
         self._clock = clock
         self._days = days
-        self._waiting: dict[Happening, AuditEntry] = {}
+        self._done: dict[Happening, AuditEntry] = {}
+        self._refused: dict[Happening, AuditEntry] = {}
+        self._room = MAX_BURST
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -75,12 +82,13 @@ class Audit:
             for loop in loops:
                 loop.cancel()
             await asyncio.wait(loops)
-            await self.write()
+            await self.write(is_all=True)
 
     def note(self, happened: Happening, request_id: str = "") -> None:
         """Write this down soon; never waits, never fails."""
         happened = replace(happened, subject=self._clean(happened.subject))
-        if happened not in self._waiting and len(self._waiting) >= MAX_WAITING:
+        waiting = self._waiting(happened)
+        if happened not in waiting and len(waiting) >= MAX_WAITING:
             happened = replace(happened, actor=MANY, subject=MANY, address=MANY)
         self._add(happened, self._new(happened, request_id))
 
@@ -92,7 +100,7 @@ class Audit:
         except BaseException as failure:
             for error in _leaves(failure):
                 if isinstance(error, LimitReached | ContentRefused) and not work.is_own:
-                    self._refused(error, work)
+                    self._note_refusal(error, work)
             raise
 
     async def accepted(self, work: Work) -> None:
@@ -100,19 +108,23 @@ class Audit:
 
     def answer_refused(self, rule: str) -> None:
         """Note that a rule has ended an answer."""
-        caller = current_caller()
-        actor = caller.key_id or caller.owner
         outcome = ContentRefused.default_code or ""
-        self.note(Happening(actor=actor, action="answer.refused", outcome=outcome, subject=rule))
+        self.note(_happening(current_caller(), ANSWER_REFUSED, outcome, rule))
 
     async def page(self, wanted: AuditFilter, *, after: str | None, limit: int) -> AuditPage:
         """Return entries, the newest first, with what has just happened; raises StoreLost."""
-        await self.write()
+        await self.write(is_all=True)
         return await self._store.entries(wanted, after=after, limit=limit)
 
-    async def write(self) -> None:
-        """Write what is noted; while the store is away it waits."""
-        entries, self._waiting = self._waiting, {}
+    async def write(self, *, is_all: bool = False) -> None:
+        """Write what is noted, of refusals as many as there is room for unless `is_all`.
+
+        While the store is away it waits.
+        """
+        refused = list(self._refused.items())
+        room = len(refused) if is_all else self._room
+        entries = self._done | dict(refused[:room])
+        self._done, self._refused = {}, dict(refused[room:])
         if not entries:
             return
         try:
@@ -123,15 +135,14 @@ class Audit:
                 self._add(happened, entry)
             if not isinstance(error, StoreLost):
                 raise
+        else:
+            self._room = max(0, self._room - min(room, len(refused)))
 
-    def _refused(self, error: ServiceError, work: Work) -> None:
-        caller = work.caller
-        happened = Happening(
-            actor=caller.key_id or caller.owner,
-            action=REFUSED,
-            outcome=error.code or "",
-            subject=work.model.name,
-        )
+    def _waiting(self, happened: Happening) -> dict[Happening, AuditEntry]:
+        return self._refused if happened.action in (REFUSED, ANSWER_REFUSED) else self._done
+
+    def _note_refusal(self, error: ServiceError, work: Work) -> None:
+        happened = _happening(work.caller, REFUSED, error.code or "", work.model.name)
         self.note(happened, work.request_id)
 
     def _new(self, happened: Happening, request_id: str) -> AuditEntry:
@@ -147,10 +158,11 @@ class Audit:
         )
 
     def _add(self, happened: Happening, entry: AuditEntry) -> None:
-        known = self._waiting.get(happened)
+        waiting = self._waiting(happened)
+        known = waiting.get(happened)
         if known is not None:
             entry = replace(known, count=known.count + entry.count)
-        self._waiting[happened] = entry
+        waiting[happened] = entry
 
     def _clean(self, text: str) -> str:
         """Return a text that a client may have made up, cut short, with no key in it."""
@@ -161,6 +173,7 @@ class Audit:
     async def _keep_writing(self) -> None:
         while True:
             await asyncio.sleep(_WRITE_EVERY_S)
+            self._room = min(MAX_BURST, self._room + _REFUSALS_PER_WRITE)
             try:
                 await self.write()
             except Exception:
@@ -175,6 +188,16 @@ class Audit:
             except Exception:
                 _log.exception("audit.fault")
             await asyncio.sleep(_FORGET_EVERY_S)
+
+
+def _happening(caller: Caller, action: str, outcome: str, subject: str) -> Happening:
+    return Happening(
+        actor=caller.key_id or caller.address or caller.owner,
+        action=action,
+        outcome=outcome,
+        subject=subject,
+        address=caller.address,
+    )
 
 
 def _leaves(failure: BaseException) -> Iterator[BaseException]:

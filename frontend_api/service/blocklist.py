@@ -3,21 +3,21 @@
 How it works: a text that is still being written is decided up to the first place at which a match
 may be under way: one that the text breaks off, or that ends where the text does and might go on.
 What is behind that place waits, a thousand characters at most, and so a match may have no more.
-What an `allow` rule matches is blocked by no other. Each search has a time-out: an expression
-that goes astray on some text refuses that text.
+What an `allow` rule matches is blocked by no other. Searches have a time-out: an expression that
+goes astray on some text refuses that text.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol
 
 import regex
-import structlog
 
-from frontend_api.domain.errors import InternalFault
+from frontend_api.domain.errors import RulesFailed
 
 Action = Literal["refuse", "mask", "allow"]
 Place = Literal["prompt", "answer", "both"]
@@ -28,9 +28,8 @@ MAX_MATCH_CHARS: Final = 1000
 LOOK_BACK_CHARS: Final = 100
 # A character that is none: before it the text must have broken off.
 _NEVER: Final = r"(?![\s\S])[\s\S]"
-# Usual ones take microseconds.
-_TIMEOUT_S: Final = 0.25
-_log = structlog.get_logger()
+# Of one search; usual ones take microseconds.
+_SEARCH_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +109,29 @@ def rules_of(rules: Iterable[Rule]) -> Rules:
     )
 
 
+class Patience:
+    """How much processor time the searches of one thread may take, all together."""
+
+    def __init__(self, limit_s: float) -> None:
+        """Begin now."""
+        self._until = time.thread_time() + limit_s
+
+    def for_search_s(self) -> float:
+        """Return what the next one may take; raises TimeoutError when nothing is left."""
+        left_s = self._until - time.thread_time()
+        if left_s <= 0:
+            raise TimeoutError
+        return min(left_s, _SEARCH_S)
+
+
 def decided(
-    text: str, start: int, rules: Sequence[Rule], *, is_whole: bool
+    text: str, start: int, rules: Sequence[Rule], patience: Patience, *, is_whole: bool
 ) -> tuple[int, Sequence[Span]]:
     """Return how far the text is decided, and what is blocked from `start` up to there.
 
-    is_whole: nothing more comes. Raises InternalFault when an expression goes astray.
+    is_whole: nothing more comes. Raises RulesFailed when the patience ends.
     """
-    limit, spans = _found(text, start, rules, is_whole=is_whole)
+    limit, spans = _found(text, start, rules, patience, is_whole=is_whole)
     if not spans:
         return limit, ()
     # What reaches over the limit is looked at again with what comes, unless it is too long.
@@ -134,7 +148,7 @@ def decided(
 
 
 def _found(
-    text: str, start: int, rules: Sequence[Rule], *, is_whole: bool
+    text: str, start: int, rules: Sequence[Rule], patience: Patience, *, is_whole: bool
 ) -> tuple[int, Sequence[Span]]:
     """Return where the first match may be under way, and all there are."""
     limit = len(text)
@@ -144,31 +158,24 @@ def _found(
     for rule in rules:
         try:
             if not is_whole:
-                limit = min(limit, _open(text, start, rule.open_pattern))
-            for match in rule.pattern.finditer(searched, start, timeout=_TIMEOUT_S):
+                limit = min(limit, _open(text, start, rule.open_pattern, patience))
+            timeout_s = patience.for_search_s()
+            for match in rule.pattern.finditer(searched, start, timeout=timeout_s):
                 if match.end() > match.start():
                     spans.append(Span(match.start(), match.end(), rule))
         except TimeoutError as exc:
-            _log.error("rule.astray", rule=rule.name)
-            raise rules_failed() from exc
+            raise RulesFailed(rule.name) from exc
     return limit, spans
 
 
-def rules_failed() -> InternalFault:
-    """Return the error of a text that the rules could not be applied to."""
-    return InternalFault(
-        "The content rules of this server could not be applied to this text.",
-        code="content_rules_failed",
-    )
-
-
-def _open(text: str, start: int, pattern: regex.Pattern[str]) -> int:
+def _open(text: str, start: int, pattern: regex.Pattern[str], patience: Patience) -> int:
     """Return where a match may be under way; the end where none is."""
-    found = pattern.search(text, start, partial=True, timeout=_TIMEOUT_S)
+    found = pattern.search(text, start, partial=True, timeout=patience.for_search_s())
     floor = len(text) - MAX_MATCH_CHARS
     if found is not None and found.start() < floor:
         # Too long already: another may have begun since.
-        found = pattern.search(text, max(start, floor), partial=True, timeout=_TIMEOUT_S)
+        start = max(start, floor)
+        found = pattern.search(text, start, partial=True, timeout=patience.for_search_s())
     return len(text) if found is None else found.start()
 
 

@@ -36,8 +36,8 @@ RENEW_EVERY_S: Final = 1.0
 _SETTLING_S: Final = 0.5
 # With less left, an answer without a limit of its own is not begun.
 _LEAST_TOKENS: Final = 256
-# Of what is left, the answer gets one part in two: how long the prompt is, is not known yet.
-_PARTS: Final = 2
+# It gets one part in four of what is left: prompts and other answers need some too.
+_PARTS: Final = 4
 # What a key was last told it has left is shown again for so long.
 _TOLD_S: Final = 1.0
 _MAX_TOLD: Final = 10_000
@@ -151,6 +151,7 @@ class Budgets:
     async def _reserve(self, hold: _Hold) -> None:
         limits, work, now = hold.work.caller.limits, hold.work, self._clock.now()
         wanted, least = _wanted(work, limits)
+        has_told = work.max_tokens is not None
         asked = Reservation(
             id=hold.id,
             limits=limits,
@@ -158,6 +159,7 @@ class Budgets:
             least_tokens=least,
             made_at=now,
             lease_until=now + self._lease_s,
+            parts=1 if has_told else _PARTS,
         )
         try:
             hold.num_tokens = await self._granted(hold, lambda ledger: ledger.reserve(asked))
@@ -166,10 +168,10 @@ class Budgets:
             raise
         self._telemetry.limit_passed()
         hold.is_held = True
-        if work.max_tokens is not None:
+        if has_told:
             hold.num_answered = hold.num_tokens
         elif limits.has_token_budget and hold.num_tokens < _whole(work):
-            work.max_tokens = max(1, hold.num_tokens // (_PARTS * work.num_sequences))
+            work.max_tokens = max(1, hold.num_tokens // work.num_sequences)
             hold.num_answered = work.max_tokens * work.num_sequences
 
     async def _widen(self, hold: _Hold, needed: int) -> None:

@@ -17,12 +17,16 @@ DEFAULT_OWNER: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A client: whose sessions it sees, what it may do, and with which models (None: all)."""
+    """A client: whose sessions it sees, what it may do, and with which models (None: all).
+
+    address: what tells it from others without a key; "" with one.
+    """
 
     owner: str = DEFAULT_OWNER
     scopes: tuple[Scope, ...] = SCOPES
     models: tuple[str, ...] | None = None
     key_id: str | None = None
+    address: str = ""
     limits: KeyLimits = field(default_factory=KeyLimits)
 
 

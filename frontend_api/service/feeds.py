@@ -48,6 +48,11 @@ class Feed(Protocol):
         """Its place in the line before the model, 1 is next; None: not in line, or not known."""
         ...
 
+    @property
+    def num_tokens(self) -> int | None:
+        """How many tokens the model has made so far; None: another worker's, or it has ended."""
+        ...
+
     async def take(self, patience_s: float) -> Sequence[Piece] | None:
         """Return the next pieces; empty after `patience_s` without any; None at the end.
 
@@ -88,6 +93,11 @@ class LogFeed:
         """See Feed."""
         return self._log.queue_position()
 
+    @property
+    def num_tokens(self) -> int | None:
+        """See Feed."""
+        return self._log.num_tokens()
+
     async def take(self, patience_s: float) -> Sequence[Piece] | None:
         """See Feed."""
         log = self._log
@@ -127,6 +137,7 @@ class EndedFeed:
     """Reads a response that is over; `is_saved` False: its last write waits for the store."""
 
     queue_position = None
+    num_tokens = None
 
     def __init__(self, message: Message, *, is_saved: bool) -> None:
         """Tell all of it at once."""
@@ -149,6 +160,7 @@ class StoredFeed:
     is_saved = True
     # Only the worker that runs it knows.
     queue_position = None
+    num_tokens = None
 
     def __init__(
         self,

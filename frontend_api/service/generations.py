@@ -13,10 +13,12 @@ from frontend_api.domain.model import ServedModel, require_capabilities
 from frontend_api.ports import Generator, Readiness
 from frontend_api.service.admission import Gates, Work
 from frontend_api.service.callers import current_caller, owned_name
+from frontend_api.service.generation_trace import GenerationTrace
 from frontend_api.service.live import Deadlines, Events, LiveGeneration
 from frontend_api.service.served_models import ServedModels
 from frontend_api.settings import TritonSettings
 from frontend_api.telemetry import GenerationRecord, Telemetry
+from frontend_api.telemetry.tracing import within
 
 
 class Generations:
@@ -38,7 +40,6 @@ class Generations:
         self._timeouts = timeouts
         self._live: dict[LiveGeneration, str] = {}
         self._polite: set[LiveGeneration] = set()
-        self._describing: set[asyncio.Timeout] = set()
         self._ended = asyncio.Event()
         self._is_draining = False
         self.num_begun = 0
@@ -74,14 +75,16 @@ class Generations:
             usage=Usage(),
             is_own=gives_way,
         )
-        generation = LiveGeneration(
-            work,
-            lambda work: self._runs(requests, work),
-            self._deadlines(first),
-            lambda ended: self._account(ended, model.name),
-            gates=self._gates,
-            num_runs=len(requests),
-        )
+        trace = GenerationTrace(self._telemetry.tracing, requests, model.name)
+        with within(trace.span):
+            generation = LiveGeneration(
+                work,
+                lambda work: self._runs(requests, work),
+                self._deadlines(first),
+                lambda ended: self._account(ended, trace),
+                gates=self._gates,
+                num_runs=len(requests),
+            )
         self._live[generation] = owned_name(request_id)
         if gives_way:
             self._polite.add(generation)
@@ -102,15 +105,9 @@ class Generations:
         if self._is_draining:
             raise ShuttingDown("The server is shutting down.")
         try:
-            async with asyncio.timeout(self._timeouts.total_timeout_s) as limit:
-                self._describing.add(limit)
-                try:
-                    return await self._models.described(name)
-                finally:
-                    self._describing.discard(limit)
+            async with asyncio.timeout(self._timeouts.total_timeout_s):
+                return await self._models.described(name)
         except TimeoutError:
-            if self._is_draining:
-                raise ShuttingDown("The server is shutting down.") from None
             raise TimedOut("The model took too long to load.") from None
 
     def named(self, name: str) -> Sequence[LiveGeneration]:
@@ -149,9 +146,7 @@ class Generations:
     def _end_all(self) -> None:
         for generation in list(self._live):
             generation.fail(ShuttingDown("The server is shutting down."))
-        for limit in self._describing:
-            if not limit.expired():
-                limit.reschedule(0)
+        self._models.stop()
 
     def _admit(self, request: GenerationRequest) -> ServedModel:
         model = self.served(request.model)
@@ -182,17 +177,18 @@ class Generations:
         # One response at the end: there is no first token to wait for.
         return Deadlines(limits.total_timeout_s, limits.total_timeout_s, limits.total_timeout_s)
 
-    def _account(self, ended: LiveGeneration, model: str) -> None:
+    def _account(self, ended: LiveGeneration, trace: GenerationTrace) -> None:
         del self._live[ended]
         self._polite.discard(ended)
         if not self._live:
             self._ended.set()
         self._telemetry.generation_ended(
             GenerationRecord(
-                model=model,
+                model=ended.model,
                 outcome=ended.outcome,
                 usage=ended.usage,
                 first_token_s=ended.first_token_s,
                 duration_s=ended.duration_s,
             )
         )
+        trace.end(ended)

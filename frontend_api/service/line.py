@@ -8,15 +8,14 @@ its turn, or the line is too long, or it has stood there for too long.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
 from frontend_api.domain.errors import Overloaded
-from frontend_api.domain.fair_line import Bounds, Entry
-from frontend_api.domain.model import ServedModel
+from frontend_api.domain.fair_line import Entry
 from frontend_api.ports import Lines
 from frontend_api.service.admission import Work
 from frontend_api.service.callers import Caller
@@ -56,50 +55,39 @@ class Line:
                 for line in self._of_model.values():
                     line.close()
 
-    @asynccontextmanager
-    async def entered(self, work: Work) -> AsyncGenerator[None, None]:
+    def entered(self, work: Work) -> AbstractAsyncContextManager[None]:
         """Wait for places, one for each answer; raises TooManyWaiting or Overloaded."""
-        bounds = self._bounds(work.model)
-        if bounds is None or not self._is_open:
-            yield
-            return
+        places = self._limits.max_parallel_per_model or work.model.max_sequences
+        if not places or not self._is_open:
+            return nullcontext()
         line = self._line(work.model.name)
-        standing = Standing(
-            work=work,
-            entry=self._entry(work),
-            task=_current_task(),
-            turn=asyncio.get_running_loop().create_future(),
-        )
-        try:
-            line.join(standing, bounds)
-            await self._turn(line, standing)
-            yield
-        finally:
-            if self._is_open:
-                line.leave(standing)
+        line.have_places(places)
+        self._look_soon()
+        return _Stay(line, Standing(work, self._entry(work)), self._wait)
 
     async def accepted(self, work: Work) -> None:
         """The line has no part in this."""
 
-    async def _turn(self, line: ModelLine, standing: Standing) -> None:
-        self._look_soon()
+    async def _wait(self, line: ModelLine, standing: Standing) -> None:
+        """Return when it may run; raises its refusal."""
         model = standing.work.model.name
-        if not standing.turn.done():
+        if standing.error is None:
             loop = asyncio.get_running_loop()
             since = loop.time()
             self._telemetry.queue_joined(model)
             try:
-                await self._wait(line, standing)
+                await self._stand(line, standing, loop.create_future())
             finally:
                 self._telemetry.queue_left(model, loop.time() - since)
         if standing.error is not None:
             self._telemetry.queue_refused(model, standing.error.code or "")
             raise standing.error
 
-    async def _wait(self, line: ModelLine, standing: Standing) -> None:
+    async def _stand(self, line: ModelLine, standing: Standing, turn: asyncio.Future[None]) -> None:
+        standing.turn = turn
         try:
             async with asyncio.timeout(self._limits.max_queue_s):
-                await standing.turn
+                await turn
         except TimeoutError:
             standing.error = Overloaded(
                 "The model had no place for this request in time.",
@@ -109,12 +97,9 @@ class Line:
     def _line(self, model: str) -> ModelLine:
         line = self._of_model.get(model)
         if line is None:
-            line = self._of_model[model] = ModelLine(model, self._lines)
+            line = ModelLine(model, self._lines, self._limits.max_queue_per_model)
+            self._of_model[model] = line
         return line
-
-    def _bounds(self, model: ServedModel) -> Bounds | None:
-        places = self._limits.max_parallel_per_model or model.max_sequences
-        return Bounds(places, self._limits.max_queue_per_model) if places else None
 
     def _entry(self, work: Work) -> Entry:
         total = None if work.max_tokens is None else work.max_tokens * work.num_sequences
@@ -147,15 +132,39 @@ class Line:
                 line.stir()
 
 
-def _current_task() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a generation passes the gates in a task of its own")
-    return task
+class _Stay:
+    """The time of one generation in line and at the model.
+
+    A class: every request passes it, and a generator takes three times as long.
+    """
+
+    __slots__ = ("_line", "_standing", "_wait")
+
+    def __init__(
+        self,
+        line: ModelLine,
+        standing: Standing,
+        wait: Callable[[ModelLine, Standing], Awaitable[None]],
+    ) -> None:
+        self._line = line
+        self._standing = standing
+        self._wait = wait
+
+    async def __aenter__(self) -> None:
+        try:
+            self._line.join(self._standing)
+            if not self._standing.is_running:
+                await self._wait(self._line, self._standing)
+        except BaseException:
+            self._line.leave(self._standing)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._line.leave(self._standing)
 
 
 def _subject(caller: Caller) -> str:
-    return f"owner {caller.owner}" if caller.key_id is None else f"key {caller.key_id}"
+    return f"address {caller.address}" if caller.key_id is None else f"key {caller.key_id}"
 
 
 @lru_cache(maxsize=4096)

@@ -59,7 +59,9 @@ class LiveGeneration:
         self.work = work
         self.usage = work.usage
         self.error: ServiceError | None = None
+        self.finish_reasons: list[str] = []
         self._started_at = loop.time()
+        self._placed_at: float | None = None
         self._accepted_at: float | None = None
         self._first_delta_at: float | None = None
         self._ended_at: float | None = None
@@ -165,6 +167,11 @@ class LiveGeneration:
         )
 
     @property
+    def placed_s(self) -> float | None:
+        """Seconds from the start to when the model was asked; None if it never was."""
+        return None if self._placed_at is None else self._placed_at - self._started_at
+
+    @property
     def first_token_s(self) -> float | None:
         """Seconds from the start to the first delta; None if none came."""
         return None if self._first_delta_at is None else self._first_delta_at - self._started_at
@@ -208,6 +215,7 @@ class LiveGeneration:
     async def _attempt(self) -> bool:
         """Get a place and read to the end; False: the model was unloaded meanwhile."""
         async with self._gates.placed(self.work):
+            self._placed_at = asyncio.get_running_loop().time()
             # In the line the gates' own deadlines hold.
             self._silence.arm(self._deadlines.first_s)
             try:
@@ -258,6 +266,8 @@ class LiveGeneration:
         if self._first_delta_at is None:
             self._first_delta_at = asyncio.get_running_loop().time()
         self.usage.completion_tokens += delta.num_output_tokens
+        if delta.finish_reason is not None:
+            self.finish_reasons.append(delta.finish_reason)
         if delta.num_cached_tokens:
             self._count_cached(delta.num_cached_tokens, offset)
         if offset:

@@ -5,6 +5,8 @@ wait. With a limit on loaded models another one makes room first: the one that w
 longest time ago. It is closed to new requests, which wait until it is loaded again, and goes when
 what runs on it here has ended. What other workers run on it is finished too: Triton unloads a
 model only then. A request that they send meanwhile is refused by Triton and comes back here.
+A limit on memory goes by what a model held when it was last loaded, and is looked at once more
+when it is. An engine that finds too little free memory on its GPU gets room in the same way.
 """
 
 from __future__ import annotations
@@ -18,13 +20,21 @@ from typing import Final
 
 import structlog
 
-from frontend_api.domain.errors import Conflict, ModelNotReady, ServiceError
+from frontend_api.domain.errors import (
+    Conflict,
+    MemoryFull,
+    ModelNotReady,
+    ServiceError,
+    ShuttingDown,
+)
 from frontend_api.domain.model import ServedModel
 from frontend_api.ports import Clock, ModelCatalogue, ModelControl
 from frontend_api.service.admission import Work
+from frontend_api.service.model_room import ModelRoom
 from frontend_api.settings import ModelSettings
 
 _IDLE_LOOK_S: Final = 1.0
+_STOPPING: Final = "The server is shutting down."
 _log = structlog.get_logger()
 
 
@@ -43,12 +53,15 @@ class ModelLoading:
         self._control = control
         self._settings = settings
         self._clock = clock
+        self._room = ModelRoom(settings)
+        self._is_stopping = False
         self._loads: dict[str, asyncio.Task[None]] = {}
         self._waiting: Counter[str] = Counter()
         # Those who waited for a load may enter, whatever has been decided since.
         self._granted: Counter[str] = Counter()
         self._inside: Counter[str] = Counter()
         self._asked_at: dict[str, float] = {}
+        self._told_at: dict[str, float] = {}
         self._closing: set[str] = set()
         self._left = asyncio.Event()
 
@@ -94,20 +107,25 @@ class ModelLoading:
     async def load(self, name: str) -> ServedModel:
         """Load it, or, if it is loaded, its newest version; its streams go on."""
         model = self._catalogue.find(name)
-        if model.is_ready:
-            await self._control.load(model.name)
-        else:
-            await self._begun(model.name)
+        await self._begun(model.name, is_renewal=model.is_ready)
         return self._catalogue.find(name)
 
     async def unload(self, name: str) -> ServedModel:
-        """Unload it; raises Conflict while requests run on it."""
+        """Unload it; raises Conflict while it is loading, and while requests run on it."""
         model = self._catalogue.find(name)
+        if model.state == "loading" or model.name in self._loads:
+            raise Conflict(f"The model `{name}` is being loaded; unload it when it is.")
         if model.is_ready:
             if self._inside[model.name] or model.num_running:
                 raise Conflict(f"The model `{name}` is answering requests.")
             await self._control.unload(model.name)
         return self._catalogue.find(name)
+
+    def stop(self) -> None:
+        """Load nothing more; who waits for a load is told that the server shuts down."""
+        self._is_stopping = True
+        for task in self._loads.values():
+            task.cancel()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -148,13 +166,22 @@ class ModelLoading:
             self._left.set()
         return is_granted
 
-    async def _begun(self, name: str) -> None:
+    async def _begun(self, name: str, *, is_renewal: bool = False) -> None:
         """Join the load of this model, begun now if there is none."""
+        if self._is_stopping:
+            raise ShuttingDown(_STOPPING)
         task = self._loads.get(name)
         if task is None:
-            task = self._loads[name] = asyncio.create_task(self._load(name))
+            load = self._renew(name) if is_renewal else self._load(name)
+            task = self._loads[name] = asyncio.create_task(load)
             task.add_done_callback(lambda done: self._forget(name, done))
-        await asyncio.shield(task)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            asking = asyncio.current_task()
+            if not self._is_stopping or (asking is not None and asking.cancelling()):
+                raise
+            raise ShuttingDown(_STOPPING) from None
 
     def _forget(self, name: str, task: asyncio.Task[None]) -> None:
         del self._loads[name]
@@ -166,27 +193,53 @@ class ModelLoading:
             if not self._catalogue.find(name).is_ready:
                 await self._make_room(name)
                 started = self._clock.monotonic()
-                await self._control.load(name)
+                await self._load_where_it_fits(name)
                 if not self._catalogue.find(name).is_ready:
                     # Not once more: whoever waits would load it again and again.
                     raise ModelNotReady(f"The model `{name}` was loaded, but does not answer.")
                 seconds = round(self._clock.monotonic() - started, 1)
                 _log.info("model.loaded", model=name, seconds=seconds)
+                await self._keep_room(name)
             self._granted[name] = self._waiting[name]
             # The next one that needs room waits until these have been in.
             self._left.set()
 
-    async def _make_room(self, name: str) -> None:
-        limit = self._settings.max_loaded_models
-        while limit and len(loaded := self._loaded_besides(name)) >= limit:
-            victim = self._victim(loaded)
-            self._closing.add(victim)
+    async def _renew(self, name: str) -> None:
+        async with self._control.alone():
+            await self._control.load(name)
+
+    async def _load_where_it_fits(self, name: str) -> None:
+        """Load it; what its GPU has no memory for is tried again as others are unloaded."""
+        while True:
             try:
-                await self._until_empty(victim)
-                await self._control.unload(victim)
-            finally:
-                self._closing.discard(victim)
-            _log.info("model.made_room", model=victim, for_model=name)
+                return await self._control.load(name)
+            except MemoryFull as full:
+                try:
+                    victim = self._victim(self._loaded_besides(name))
+                except ModelNotReady:
+                    raise full from None
+                await self._unload_for(name, victim)
+
+    async def _make_room(self, name: str) -> None:
+        while self._room.is_short(self._catalogue.find(name), others := self._loaded_besides(name)):
+            await self._unload_for(name, self._victim(others))
+
+    async def _keep_room(self, name: str) -> None:
+        """Now that it has told what it holds, others may have to go, or it has itself."""
+        try:
+            await self._make_room(name)
+        except ModelNotReady:
+            await self._control.unload(name)
+            raise
+
+    async def _unload_for(self, name: str, victim: str) -> None:
+        self._closing.add(victim)
+        try:
+            await self._until_empty(victim)
+            await self._control.unload(victim)
+        finally:
+            self._closing.discard(victim)
+        _log.info("model.made_room", model=victim, for_model=name)
 
     def _loaded_besides(self, name: str) -> Sequence[ServedModel]:
         return [
@@ -208,7 +261,10 @@ class ModelLoading:
     def _last_asked(self, model: ServedModel) -> float:
         """Return when somebody asked for it last, here or in another worker."""
         here = self._asked_at.get(model.name, 0.0)
-        return here if model.idle_s is None else max(here, self._clock.monotonic() - model.idle_s)
+        unused_s = model.idle_s
+        if unused_s is None:
+            unused_s = self._control.unused_s(model.name)
+        return here if unused_s is None else max(here, self._clock.monotonic() - unused_s)
 
     async def _until_empty(self, name: str) -> None:
         while self._inside[name] or self._granted[name]:
@@ -219,20 +275,28 @@ class ModelLoading:
         limit_s = self._settings.idle_unload_s
         while True:
             await asyncio.sleep(_IDLE_LOOK_S)
-            for model in self._catalogue.listed() if limit_s else ():
+            for model in self._catalogue.listed():
                 self._note_seen(model)
-                if self._is_idle(model, limit_s):
+                if limit_s and self._is_idle(model, limit_s):
                     # Another worker may have been first.
                     with contextlib.suppress(ServiceError):
                         await self._control.unload(model.name)
                         _log.info("model.unloaded", model=model.name, idle_s=limit_s)
 
     def _note_seen(self, model: ServedModel) -> None:
-        """Let a model that does not tell how long it is idle begin to be so when it is loaded."""
+        """Keep the time of a model that does not tell itself how long it is idle.
+
+        It begins to be so when it is loaded; the other workers are told that it is in use.
+        """
+        name = model.name
         if not model.is_ready:
-            self._asked_at.pop(model.name, None)
+            self._asked_at.pop(name, None)
+            self._told_at.pop(name, None)
         elif model.idle_s is None:
-            self._asked_at.setdefault(model.name, self._clock.monotonic())
+            asked_at = self._asked_at.setdefault(name, self._clock.monotonic())
+            if self._inside[name] or asked_at != self._told_at.get(name):
+                self._told_at[name] = asked_at
+                self._control.note_use(name)
 
     def _is_idle(self, model: ServedModel, limit_s: float) -> bool:
         name = model.name

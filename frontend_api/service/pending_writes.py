@@ -16,6 +16,7 @@ from frontend_api.domain.stored import Checkpoint
 from frontend_api.ports import SessionStore
 from frontend_api.settings import StoreSettings
 from frontend_api.telemetry import Telemetry
+from frontend_api.telemetry.tracing import current_span, spanned
 
 _log = structlog.get_logger()
 
@@ -144,7 +145,9 @@ class PendingWrites:
 
         What the store refuses does not wait: it would be refused for ever.
         """
-        outcome = await self._attempt(write)
+        with spanned(current_span().child("save")) as span:
+            outcome = await self._attempt(write)
+            span.set({"conch.id": write.key, "conch.outcome": outcome.name.lower()})
         if outcome is _Outcome.LOST:
             self.wait_with(write)
         return outcome is _Outcome.WRITTEN

@@ -33,16 +33,19 @@ class Reaper:
         self._grace_s = grace_s
 
     async def keep_going(self) -> None:
-        """Look again and again, until cancelled; a store that is lost is asked the next time."""
+        """Look again and again, until cancelled; a store that is lost is asked the next time.
+
+        At once, too: a worker may have been started because one has died.
+        """
         while True:
-            spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - no secret
-            await asyncio.sleep(self._interval_s * spread)
             try:
                 await self.look()
             except StoreLost:
-                continue
+                pass
             except Exception:
                 _log.exception("reaper.fault")
+            spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - no secret
+            await asyncio.sleep(self._interval_s * spread)
 
     async def look(self) -> None:
         """Mark runs without a worker as interrupted, remove expired sessions; raises StoreLost."""

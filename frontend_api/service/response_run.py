@@ -34,7 +34,9 @@ class ResponseRun:
         """Own the generation from now on; `message` is the placeholder, its `run` is set."""
         if message.run is None:
             raise ValueError("a response has a run")
-        self.log = RunLog(message, lambda: live.queue_position)
+        self.log = RunLog(
+            message, lambda: live.queue_position, lambda: live.usage.completion_tokens
+        )
         self.is_stored = is_stored
         self.is_discarded = False
         self.num_saved = 0

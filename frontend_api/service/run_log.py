@@ -17,11 +17,15 @@ class RunLog:
     """The pieces of a response; `message` is its placeholder until the end, then final."""
 
     def __init__(
-        self, message: Message, queue_position: Callable[[], int | None] = lambda: None
+        self,
+        message: Message,
+        queue_position: Callable[[], int | None] = lambda: None,
+        num_tokens: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Begin empty; `queue_position` tells the place in the line before the model."""
+        """Begin empty; these tell the place in the line before the model, and what it has made."""
         self.message = message
         self.queue_position = queue_position
+        self.num_tokens = num_tokens
         self.pieces: list[Piece] = []
         self.is_ended = False
         self.is_saved = False

@@ -2,22 +2,25 @@
 
 It stands before the model as a Generator of its own. A prompt is looked at before the model is
 asked; an answer on its way back, before anybody sees it or stores it. A refused answer ends where
-the match begins, with `content_filter`.
+the match begins, with `content_filter`; so does one that a rule goes astray with.
+
+How it works: rules that are quick with an answer, as almost all are, look at it on the event
+loop; where they are not, a thread does it, so that one answer's rules hold up no other answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
 
 import structlog
 
-from frontend_api.domain.errors import ContentRefused, ServiceError
+from frontend_api.domain.errors import ContentRefused, RulesFailed, ServiceError
 from frontend_api.domain.generation import (
     Accepted,
     ChatMessage,
@@ -33,18 +36,25 @@ from frontend_api.domain.generation import (
 from frontend_api.ports import Generator, Tokenizing
 from frontend_api.service.blocklist import (
     LOOK_BACK_CHARS,
+    Patience,
     Rule,
     RuleSource,
     Span,
     decided,
-    rules_failed,
 )
 
 REFUSED: Final = "content_filter"
 # Of a sequence that a failure ends: what is held back is decided then, but it has no reason.
 _BROKEN: Final = "broken"
-# Of processor time for all texts of a prompt: each search alone may be quick, and they many.
-_PROMPT_LIMIT_S: Final = 1.0
+# Of processor time for all texts of a prompt, or a piece of an answer: each search alone may be
+# quick, and they many.
+_LIMIT_S: Final = 1.0
+# What a piece of an answer may take of the event loop's time; one rule takes some 0.03 ms.
+_ON_LOOP_S: Final = 0.001
+# At once, of all; the database needs some too.
+_MAX_THREADS: Final = 2
+_Decided: TypeAlias = tuple[int, Sequence[Span]]
+_Result = TypeVar("_Result")
 _log = structlog.get_logger()
 
 
@@ -63,6 +73,7 @@ class Screened:
         self._tokenizing = tokenizing
         self._rules = rules
         self._on_refusal = on_refusal
+        self._threads = asyncio.Semaphore(_MAX_THREADS)
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Accepted | Delta, None]:
         """Generate as the Generator does; raises ContentRefused for a prompt as well."""
@@ -75,34 +86,34 @@ class Screened:
         self, request: GenerationRequest, for_prompt: Sequence[Rule], for_answer: Sequence[Rule]
     ) -> AsyncGenerator[Accepted | Delta, None]:
         request = await self._checked(request, for_prompt)
-        screens = [AnswerScreen(for_answer) for _ in range(request.n)]
+        screens = [AnswerScreen(for_answer, self._in_thread) for _ in range(request.n)]
         async with aclosing(self._generator.generate(request)) as events:
             try:
                 async for event in events:
                     if isinstance(event, Accepted):
                         yield event
                     elif not (screen := screens[event.sequence_index]).is_over:
-                        yield self._told(screen, event)
+                        yield await self._told(screen, event)
                     if all(each.refused_by is not None for each in screens):
                         return
             except ServiceError:
-                for delta in self._given_back(screens):
+                for delta in await self._given_back(screens):
                     yield delta
                 raise
 
-    def _given_back(self, screens: Sequence[AnswerScreen]) -> Sequence[Delta]:
+    async def _given_back(self, screens: Sequence[AnswerScreen]) -> Sequence[Delta]:
         given = [
-            self._told(screen, Delta(index, "", finish_reason=_BROKEN))
+            await self._told(screen, Delta(index, "", finish_reason=_BROKEN))
             for index, screen in enumerate(screens)
             if not screen.is_over
         ]
         # An empty one would make an answer of a request that the model has refused.
         return [delta for delta in given if delta.text or delta.num_output_tokens]
 
-    def _told(self, screen: AnswerScreen, delta: Delta) -> Delta:
-        told = screen.push(delta)
+    async def _told(self, screen: AnswerScreen, delta: Delta) -> Delta:
+        told = await screen.push(delta)
         if screen.refused_by is not None:
-            self._on_refusal(screen.refused_by.name)
+            self._on_refusal(screen.refused_by)
         return told._replace(finish_reason=None) if told.finish_reason == _BROKEN else told
 
     async def _checked(
@@ -114,18 +125,22 @@ class Screened:
         if isinstance(request.prompt, TokenPrompt):
             text = await self._tokenizing.detokenize(request.model, request.prompt.ids)
         # In a thread: others need not wait for a long prompt, or one that rules are slow with.
-        return await asyncio.to_thread(_PromptScreen(rules).checked, request, text)
+        return await self._in_thread(lambda: _PromptScreen(rules).checked(request, text))
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        async with self._threads:
+            return await asyncio.to_thread(work)
 
 
 class _PromptScreen:
-    """Masks what the model may not see in all texts of one prompt; used by one thread."""
+    """Masks what the model may not see in all texts of one prompt; made and used by one thread."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._spent_s = 0.0
+        self._patience = Patience(_LIMIT_S)
 
     def checked(self, request: GenerationRequest, token_text: str) -> GenerationRequest:
-        """Return the request as the model may see it; raises ContentRefused or InternalFault."""
+        """Return the request as the model may see it; raises ContentRefused."""
         if self._masked(token_text) != token_text:
             # The ids of the rest cannot be told from the text.
             raise ContentRefused
@@ -168,12 +183,11 @@ class _PromptScreen:
     def _masked(self, text: str) -> str:
         if not text:
             return text
-        if self._spent_s > _PROMPT_LIMIT_S:
-            _log.error("prompt.too_slow")
-            raise rules_failed()
-        began = time.thread_time()
-        _, spans = decided(text, 0, self._rules, is_whole=True)
-        self._spent_s += time.thread_time() - began
+        try:
+            _, spans = decided(text, 0, self._rules, self._patience, is_whole=True)
+        except RulesFailed as failure:
+            _log.error("prompt.rule_astray", rule=failure.rule)
+            raise
         refusing = next((span.rule for span in spans if span.rule.action == "refuse"), None)
         if refusing is not None:
             _log.info("prompt.refused", rule=refusing.name)
@@ -213,14 +227,20 @@ class _Part:
 class AnswerScreen:
     """Lets one sequence's text through as far as it is decided.
 
-    is_over: nothing more is wanted of the sequence. refused_by: the rule that ended it.
+    is_over: nothing more is wanted of the sequence. refused_by: the name of the rule that ended it.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        """Begin before the first character."""
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        in_thread: Callable[[Callable[[], _Decided]], Awaitable[_Decided]] = asyncio.to_thread,
+    ) -> None:
+        """Begin before the first character; what is slow is done `in_thread`."""
+        self._in_thread = in_thread
         self.is_over = False
-        self.refused_by: Rule | None = None
+        self.refused_by: str | None = None
         self._rules = rules
+        self._is_slow = False
         # From some characters before the undecided part on, of which it holds `_start` and what
         # follows; `_base` characters were before it.
         self._text = ""
@@ -228,18 +248,14 @@ class AnswerScreen:
         self._base = 0
         self._parts: list[_Part] = []
 
-    def push(self, delta: Delta) -> Delta:
+    async def push(self, delta: Delta) -> Delta:
         """Return what is decided now; all of it with the sequence's last, "" now and then."""
         self._text += delta.text
         end = self._base + len(self._text)
         self._parts.append(_Part(end, delta.num_output_tokens, delta.tokens))
         is_last = delta.finish_reason is not None
-        limit, spans = decided(self._text, self._start, self._rules, is_whole=is_last)
-        refusal = next((span for span in spans if span.rule.action == "refuse"), None)
-        if refusal is not None:
-            self.refused_by = refusal.rule
-            limit, spans = refusal.start, [span for span in spans if span.start < refusal.start]
-        self.is_over = is_last or refusal is not None
+        limit, spans = await self._shown_up_to(is_last=is_last)
+        self.is_over = is_last or self.refused_by is not None
         text = _shown(self._text, self._start, limit, spans)
         num_tokens, tokens = self._released(limit, spans)
         self._forget(limit)
@@ -247,8 +263,32 @@ class AnswerScreen:
             text=text,
             num_output_tokens=num_tokens,
             tokens=tokens,
-            finish_reason=REFUSED if refusal is not None else delta.finish_reason,
+            finish_reason=delta.finish_reason if self.refused_by is None else REFUSED,
         )
+
+    async def _shown_up_to(self, *, is_last: bool) -> _Decided:
+        """Return how far the text may be told, and what is blocked before; heeds a refusal."""
+        try:
+            limit, spans = await self._decided(is_last=is_last)
+        except RulesFailed as failure:
+            _log.error("answer.rule_astray", rule=failure.rule)
+            self.refused_by = failure.rule
+            return self._start, ()
+        refusal = next((span for span in spans if span.rule.action == "refuse"), None)
+        if refusal is None:
+            return limit, spans
+        self.refused_by = refusal.rule.name
+        return refusal.start, [span for span in spans if span.start < refusal.start]
+
+    async def _decided(self, *, is_last: bool) -> _Decided:
+        decide = partial(decided, self._text, self._start, self._rules, is_whole=is_last)
+        if not self._is_slow:
+            try:
+                return decide(Patience(_ON_LOOP_S))
+            except RulesFailed:
+                # With what comes it will hardly be quicker.
+                self._is_slow = True
+        return await self._in_thread(lambda: decide(Patience(_LIMIT_S)))
 
     def _released(self, limit: int, spans: Sequence[Span]) -> tuple[int, tuple[Token, ...]]:
         """Return the number of tokens that are out now, and those of which nothing is masked."""

@@ -66,3 +66,4 @@ class SelfWatch:
         self._telemetry.process_seen(process_figures(), loop_lag_s)
         if disk := disk_figures(self._on_disk):
             self._telemetry.disk_seen(disk)
+        self._telemetry.exemplars_shared()

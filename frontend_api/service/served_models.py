@@ -69,6 +69,10 @@ class ServedModels:
         """Return the adapter that a name stands for; None for a model without one."""
         return self._parts(self._aliases.get(name, name))[1]
 
+    def stop(self) -> None:
+        """Load nothing more; who waits for a load is told that the server shuts down."""
+        self._loading.stop()
+
     def readiness(self) -> Readiness:
         """Return whether at least one model can answer anybody."""
         return self._catalogue.readiness()

@@ -20,6 +20,7 @@ from frontend_api.telemetry import Telemetry
 
 _STORE_S: Final = 2.0
 _KEYS_AT_ONCE: Final = 100
+_MAX_COUNTED: Final = 10_000
 _LIBRARIES: Final = ("quart", "uvicorn", "tritonclient", "pymongo", "motor", "prometheus-client")
 
 
@@ -36,7 +37,8 @@ class Work:
 class Status:
     """The server at one moment.
 
-    keys: how many there are in each state; None while the store does not answer.
+    keys: how many there are in each state; None while the store does not answer, and when there
+    are too many to look at each.
     versions: by the name of the program or library.
     """
 
@@ -100,18 +102,20 @@ class ServerStatus:
         ]
 
     async def _of_store(self) -> tuple[bool, Mapping[KeyState, int] | None]:
+        answers = False
         try:
             async with asyncio.timeout(_STORE_S):
-                return await self._store.ping(), await self._count_keys()
+                answers = await self._store.ping()
+                return answers, await self._count_keys()
         except (TimeoutError, ServiceError):
-            return False, None
+            return answers, None
 
-    async def _count_keys(self) -> Mapping[KeyState, int]:
+    async def _count_keys(self) -> Mapping[KeyState, int] | None:
         found: Counter[KeyState] = Counter()
         after = None
         while True:
             page = await self._keys.page(after, _KEYS_AT_ONCE)
             found.update(key.state(self._keys.now()) for key in page.keys)
-            if not page.has_more:
-                return found
+            if not page.has_more or found.total() >= _MAX_COUNTED:
+                return None if page.has_more else found
             after = page.keys[-1].id

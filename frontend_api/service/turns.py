@@ -20,6 +20,7 @@ from frontend_api.service.orders import Order
 from frontend_api.service.places import Place, Places
 from frontend_api.service.session_upkeep import SessionUpkeep
 from frontend_api.settings import LimitSettings
+from frontend_api.telemetry.tracing import current_span, spanned
 
 # Turns that follow the same message at the same moment; each moves the head once.
 _MAX_RIVALS: Final = 16
@@ -59,11 +60,12 @@ class Turns:
         Raises a ServiceError; after StoreLost nobody knows what is there.
         """
         items = [item for message in messages for item in message.said]
-        if place.is_new:
-            await self._store_with_session(place, messages, items)
-            return
-        await self._append(place, messages)
-        await self._upkeep.used(place.session, items)
+        with spanned(current_span().child("save turn")):
+            if place.is_new:
+                await self._store_with_session(place, messages, items)
+                return
+            await self._append(place, messages)
+            await self._upkeep.used(place.session, items)
 
     async def _store_with_session(
         self, place: Place, messages: Sequence[Message], items: Sequence[Item]

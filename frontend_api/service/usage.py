@@ -1,14 +1,15 @@
 """How much is used, per day, key and model: counted here, and added up in the store.
 
 It is a gate that lets everything in, and the last one: what the gates before it refuse is not
-counted. What has gathered reaches the store once a second, and at the end; while the store is
-away it waits here, one row for each day, key and model.
+counted. What has gathered, also by what still runs, reaches the store once a second, and at the
+end; so that is all that a killed worker takes with it. While the store is away it waits here, one
+row for each day, key and model.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.budgets import UsageFilter, UsagePage, UsageRow
 from frontend_api.domain.errors import StoreLost
 from frontend_api.ports import Clock, UsageStore
 from frontend_api.service.admission import Work
@@ -36,6 +37,8 @@ class UsageCount:
         self._store = store
         self._clock = clock
         self._rows: dict[_Key, UsageRow] = {}
+        # Of what runs: what has been counted of it.
+        self._counted: dict[Work, UsageRow] = {}
         self._writes: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
@@ -51,25 +54,28 @@ class UsageCount:
 
     @asynccontextmanager
     async def entered(self, work: Work) -> AsyncGenerator[None, None]:
-        """Count the work once it has ended, however it ends."""
-        day = self.today()
+        """Count the work while it runs, and once it has ended, however it ends."""
+        self._counted[work] = UsageRow(
+            day=self.today(), key_id=_key_id(work), model=work.model.name
+        )
         try:
             yield
         finally:
-            self._add(_row_of(work, day))
+            self._count(work)
+            del self._counted[work]
 
     async def accepted(self, work: Work) -> None:
         """Let it go on."""
 
-    async def rows(
-        self, first_day: str, last_day: str, *, key_id: str | None = None
-    ) -> Sequence[UsageRow]:
-        """Return the sums of these days, with what has just ended here; raises StoreLost."""
+    async def page(self, wanted: UsageFilter, limit: int) -> UsagePage:
+        """Return what was used, with what runs here as far as it is; raises StoreLost."""
         await self.write()
-        return await self._store.usage(first_day, last_day, key_id=key_id)
+        return await self._store.usage(wanted, limit)
 
     async def write(self) -> bool:
         """Add what has gathered to the store; False when it is away, and all of it waits."""
+        for work in self._counted:
+            self._count(work)
         if not self._rows:
             return True
         rows, self._rows = self._rows, {}
@@ -102,6 +108,20 @@ class UsageCount:
             except Exception:
                 _log.exception("usage.fault")
 
+    def _count(self, work: Work) -> None:
+        """Add what the work has used since this was last done."""
+        before, usage = self._counted[work], work.usage
+        now = self._counted[work] = replace(
+            before,
+            # Asked a second time, it is still the same request.
+            num_requests=int(work.num_attempts == 1),
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            completion_tokens=usage.completion_tokens,
+        )
+        if now != before:
+            self._add(_sum(now, before, sign=-1))
+
     def _add(self, row: UsageRow) -> None:
         key = (row.day, row.key_id, row.model)
         if key not in self._rows and len(self._rows) >= _MAX_ROWS:
@@ -110,25 +130,15 @@ class UsageCount:
         self._rows[key] = _sum(self._rows[key], row) if key in self._rows else row
 
 
-def _row_of(work: Work, day: str) -> UsageRow:
-    usage = work.usage
-    return UsageRow(
-        day=day,
-        key_id=(None if work.is_own else work.caller.key_id) or "",
-        model=work.model.name,
-        # Asked a second time, it is still the same request.
-        num_requests=int(work.num_attempts == 1),
-        prompt_tokens=usage.prompt_tokens,
-        cached_tokens=usage.cached_tokens,
-        completion_tokens=usage.completion_tokens,
-    )
+def _key_id(work: Work) -> str:
+    return (None if work.is_own else work.caller.key_id) or ""
 
 
-def _sum(one: UsageRow, other: UsageRow) -> UsageRow:
+def _sum(one: UsageRow, other: UsageRow, sign: int = 1) -> UsageRow:
     return replace(
         one,
-        num_requests=one.num_requests + other.num_requests,
-        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
-        cached_tokens=one.cached_tokens + other.cached_tokens,
-        completion_tokens=one.completion_tokens + other.completion_tokens,
+        num_requests=one.num_requests + sign * other.num_requests,
+        prompt_tokens=one.prompt_tokens + sign * other.prompt_tokens,
+        cached_tokens=one.cached_tokens + sign * other.cached_tokens,
+        completion_tokens=one.completion_tokens + sign * other.completion_tokens,
     )

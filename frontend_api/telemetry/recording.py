@@ -10,17 +10,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Histogram,
     disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from frontend_api.domain.generation import Usage
 from frontend_api.domain.model import MODEL_STATES, ServedModel
+from frontend_api.telemetry.exemplars import Exemplars
 from frontend_api.telemetry.families import (
     ConnectionMetrics,
     GenerationMetrics,
@@ -36,6 +40,9 @@ from frontend_api.telemetry.families import (
 from frontend_api.telemetry.host import DiskFigures
 from frontend_api.telemetry.original import OriginalMetrics
 from frontend_api.telemetry.process import ProcessFigures
+from frontend_api.telemetry.tracing import NoTracing, Tracing
+
+_OPENMETRICS: Final = "application/openmetrics-text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,12 @@ class GenerationRecord:
 
 
 class Telemetry:
-    """The service's metrics, in a registry of their own."""
+    """The service's metrics, in a registry of their own, and the way to its traces."""
 
-    content_type = CONTENT_TYPE_LATEST
-
-    def __init__(self, shared_folder: Path | None = None) -> None:
+    def __init__(self, shared_folder: Path | None = None, tracing: Tracing | None = None) -> None:
         """Count in this process, or together with the other workers that use `shared_folder`."""
+        self.tracing = tracing or NoTracing()
+        self._exemplars = Exemplars(shared_folder)
         self._shared_folder = shared_folder
         self._known_models: set[str] = set()
         self._cpu_s = 0.0
@@ -93,9 +100,7 @@ class Telemetry:
         tokens: how many were generated; None when the request generated nothing.
         """
         self._requests.running.dec()
-        self._requests.count.labels(route, str(status)).inc()
-        self._requests.seconds.labels(route).observe(duration_s)
-        self._original.count(route, duration_s, has_failed, tokens)
+        self.message_ended(route, status, duration_s, has_failed=has_failed, tokens=tokens)
 
     def message_ended(
         self,
@@ -108,7 +113,7 @@ class Telemetry:
     ) -> None:
         """Count one request that came as a message of a WebSocket, as `request_ended` does."""
         self._requests.count.labels(route, str(status)).inc()
-        self._requests.seconds.labels(route).observe(duration_s)
+        self._observe(self._requests.seconds, duration_s, route=route)
         self._original.count(route, duration_s, has_failed, tokens)
 
     def limit_passed(self) -> None:
@@ -127,10 +132,10 @@ class Telemetry:
         metrics.tokens.labels(model, "prompt").inc(usage.prompt_tokens)
         metrics.tokens.labels(model, "cached").inc(usage.cached_tokens)
         metrics.tokens.labels(model, "completion").inc(usage.completion_tokens)
-        metrics.seconds.labels(model).observe(record.duration_s)
+        self._observe(metrics.seconds, record.duration_s, model=model)
         if record.first_token_s is None:
             return
-        metrics.first_token_seconds.labels(model).observe(record.first_token_s)
+        self._observe(metrics.first_token_seconds, record.first_token_s, model=model)
         writing_s, num_gaps = record.duration_s - record.first_token_s, usage.completion_tokens - 1
         if writing_s > 0 and num_gaps > 0:
             metrics.between_tokens_seconds.labels(model).observe(writing_s / num_gaps)
@@ -143,7 +148,7 @@ class Telemetry:
     def queue_left(self, model: str, duration_s: float) -> None:
         """Count one less, however it left."""
         self._line.waiting.labels(model).dec()
-        self._line.seconds.labels(model).observe(duration_s)
+        self._observe(self._line.seconds, duration_s, model=model)
 
     def queue_refused(self, model: str, code: str) -> None:
         """Count one for which there was no place, in line or at the model."""
@@ -209,9 +214,24 @@ class Telemetry:
         """Say until when the certificate in use is good; 0 without one."""
         self._host.certificate_end_seconds.set(ends_at)
 
+    def exemplars_shared(self) -> None:
+        """Let the pages of all workers show the traces of this one."""
+        self._exemplars.share()
+
     def render(self) -> bytes:
         """Return all metrics of all workers in Prometheus's text format."""
         return generate_latest(self._together())
+
+    def page_for(self, accept: str) -> tuple[bytes, str]:
+        """Return the same, and its type: OpenMetrics for who accepts that, as Prometheus does.
+
+        Only that format has exemplars.
+        """
+        if _OPENMETRICS in accept:
+            shown = self._exemplars.shown_in(self._together())
+            page: bytes = openmetrics.generate_latest(shown)  # type: ignore[no-untyped-call]
+            return page, openmetrics.CONTENT_TYPE_LATEST
+        return self.render(), CONTENT_TYPE_LATEST
 
     def by_model(self, gauge: str) -> Mapping[str, float]:
         """Return a figure of the moment of all workers, by model; "" where it has none."""
@@ -221,6 +241,10 @@ class Telemetry:
                 model = sample.labels.get("model", "")
                 found[model] = found.get(model, 0.0) + sample.value
         return found
+
+    def _observe(self, histogram: Histogram, seconds: float, **labels: str) -> None:
+        histogram.labels(**labels).observe(seconds)
+        self._exemplars.note(histogram, seconds, labels)
 
     def _together(self) -> CollectorRegistry:
         if self._shared_folder is None:

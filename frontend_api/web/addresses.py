@@ -10,6 +10,8 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 UNKNOWN: Final = "unknown"
+# A household gets at least so much of IPv6: whoever has one address of it has them all.
+_IPV6_PREFIX: Final = 64
 
 
 def networks(names: Iterable[str]) -> Sequence[Network]:
@@ -35,6 +37,13 @@ def client_address(scope: Mapping[str, Any], trusted: Sequence[Network]) -> str:
         if not _is_trusted(address, trusted):
             break
     return str(address)
+
+
+def household(address: str) -> str:
+    """Return what stands for all addresses that whoever has this one may have as well."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network(f"{address}/{_IPV6_PREFIX}", strict=False))
 
 
 def _forwarded(scope: Mapping[str, Any]) -> Sequence[str]:

@@ -55,6 +55,10 @@ class ModelFacts(Answer):
     base: str | None = Field(description="The model that this is an adapter of (LoRA).")
     max_sequences: int | None = Field(description="How many answers it makes at once.")
     load_seconds: float | None = Field(description="How long its last load took.")
+    loading_seconds: float | None = Field(description="How long it has been loading.")
+    loading_percent: int | None = Field(
+        description="Of what its last load took; null when that is not known."
+    )
     memory_bytes: int | None = Field(description="What its process holds.")
 
 

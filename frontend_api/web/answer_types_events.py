@@ -148,6 +148,11 @@ class Heartbeat(Answer):
         description="Places of this connection's responses in the line before the model, by id;"
         " 1 is next. Absent when none waits.",
     )
+    tokens: dict[str, int] | None = Field(
+        default=None,
+        description="How many tokens of a response there are so far, by its id: about twice a"
+        " second while it is made by the worker of this connection.",
+    )
 
 
 SocketEvent = StreamEvent | SocketError | Heartbeat

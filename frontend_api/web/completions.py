@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from quart import Blueprint, Response, request
 
@@ -67,8 +68,10 @@ def completion_routes(
         wire = await read_body(ChatCompletionIn)
         if not wire.is_stored:
             return await http.answer(wire, CHAT)
-        model = await generations.described(wire.model)
-        return await stored_chat(wire, model, responses, settings.server.keepalive_interval_s)
+        return await http.answer_patiently(
+            stored_chat(wire, generations, responses, settings.server.keepalive_interval_s),
+            is_stream=bool(wire.stream),
+        )
 
     @blueprint.post("/v1/completions")
     @documented(_TEXT_DOC)
@@ -91,13 +94,19 @@ class _Http:
 
     async def answer(self, wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:
         """Return the answer to a body."""
-        answer = self._answer(wire, shape)
-        # What is kept for repetitions must be known before it is told.
-        record = record_of(request.scope)
-        if not wire.stream or record.claim is not None:
+        return await self.answer_patiently(self._answer(wire, shape), is_stream=bool(wire.stream))
+
+    async def answer_patiently(
+        self, answer: Coroutine[Any, Any, Response], *, is_stream: bool
+    ) -> Response:
+        """Return the answer; a stream begins with keepalives when its model has to be loaded."""
+        if not is_stream:
             return await answer
         return await patiently(
-            answer, record, patience_s=self._patience_s, keepalive_s=self._keepalive_s
+            answer,
+            record_of(request.scope),
+            patience_s=self._patience_s,
+            keepalive_s=self._keepalive_s,
         )
 
     async def _answer(self, wire: ChatCompletionIn | CompletionIn, shape: Shape) -> Response:

@@ -18,7 +18,7 @@ METHODS: Final = ("DELETE", "GET", "POST", "PUT")
 # What the API reads, and what OpenAI's clients send along.
 _HEADERS: Final = re.compile(
     r"accept|authorization|cache-control|content-type|idempotency-key|last-event-id|x-request-id"
-    r"|x-client-request-id|(?:openai|x-stainless)-[a-z-]{1,40}",
+    r"|x-client-request-id|traceparent|tracestate|(?:openai|x-stainless)-[a-z-]{1,40}",
     re.ASCII,
 )
 _RATES: Final = tuple(

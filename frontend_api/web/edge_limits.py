@@ -8,7 +8,6 @@ It is coarse: with several workers, each counts for itself. What is exact are th
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -22,14 +21,12 @@ from frontend_api.domain.errors import TooManyRequests
 from frontend_api.service.callers import current_caller
 from frontend_api.settings import Settings
 from frontend_api.telemetry import Telemetry
-from frontend_api.web.addresses import client_address, networks
+from frontend_api.web.addresses import client_address, household, networks
 from frontend_api.web.scope import Scope
 
 MAX_COUNTED: Final = 10_000
 _ONE_NAME: Final = "all"
 _MINUTE: Final = timedelta(minutes=1)
-# A household gets at least so much of IPv6: whoever has one address of it has them all.
-_IPV6_PREFIX: Final = 64
 
 
 def install_address_limit(app: Quart, settings: Settings, telemetry: Telemetry) -> None:
@@ -38,7 +35,7 @@ def install_address_limit(app: Quart, settings: Settings, telemetry: Telemetry) 
 
     def address() -> str:
         asked = websocket if has_websocket_context() else request
-        return _household(client_address(cast(Scope, asked.scope), trusted))
+        return household(client_address(cast(Scope, asked.scope), trusted))
 
     if per_minute := settings.limits.requests_per_minute_per_address:
         edge = _Edge("address", per_minute, address, telemetry)
@@ -119,9 +116,3 @@ class BoundedStore(RateLimiterStoreABC):
         self._free_at[key] = tat
         while len(self._free_at) > self._max_counted:
             self._free_at.popitem(last=False)
-
-
-def _household(address: str) -> str:
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network(f"{address}/{_IPV6_PREFIX}", strict=False))

@@ -21,6 +21,7 @@ from frontend_api.service.key_checks import KeyChecks
 from frontend_api.service.keys import default_limits
 from frontend_api.settings import Settings, is_loopback
 from frontend_api.web.access import access_to
+from frontend_api.web.addresses import client_address, household, networks
 from frontend_api.web.credentials import (
     chosen_protocol,
     is_for_loopback,
@@ -57,6 +58,7 @@ class _Guard:
         self._origins = frozenset(settings.security.allowed_origins)
         self._is_local = is_loopback(settings.server.host)
         self._pages = Pages(settings)
+        self._proxies = networks(settings.security.trusted_proxies)
         self._patience_s = settings.server.body_timeout_s
 
     async def meet_request(self) -> None:
@@ -121,7 +123,7 @@ class _Guard:
     async def _admitted(self, presented: str) -> Caller:
         key = await self._checks.admit(presented)
         limits = key.limits.over(self._default_limits)
-        return Caller(key.owner, key.scopes, key.models, key.id, limits)
+        return Caller(key.owner, key.scopes, key.models, key.id, limits=limits)
 
     def _anybody(self, scope: Scope) -> Caller:
         """Return who asks without a key.
@@ -131,7 +133,8 @@ class _Guard:
         # A page of another origin may be let in, but is a stranger's all the same.
         is_ours = is_from_allowed_page(scope, ())
         is_here = self._is_local and is_for_loopback(scope) and is_ours
-        return Caller(owner_of(scope), SCOPES if is_here else _WITHOUT_ADMIN)
+        address = household(client_address(scope, self._proxies))
+        return Caller(owner_of(scope), SCOPES if is_here else _WITHOUT_ADMIN, address=address)
 
     def _let_in(self, caller: Caller, scope: Scope, endpoint: str | None) -> Bound:
         # What does not exist needs no scope; that it does not is told to who has a key.

@@ -36,6 +36,7 @@ def model_routes(generations: Generations) -> Blueprint:
 
 def model_json(model: ServedModel) -> dict[str, object]:
     """Return a model as OpenAI shows it, and in `x_conch` what is ours."""
+    share = model.loaded_share
     return {
         "id": model.name,
         "object": "model",
@@ -54,6 +55,8 @@ def model_json(model: ServedModel) -> dict[str, object]:
             "base": model.base,
             "max_sequences": model.max_sequences,
             "load_seconds": model.load_s,
+            "loading_seconds": model.loading_s,
+            "loading_percent": None if share is None else int(100 * share),
             "memory_bytes": model.memory_bytes,
         },
     }

@@ -6,9 +6,9 @@ shows in its fields, and one for OpenAI is answered as under `/v1`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -37,6 +37,7 @@ from frontend_api.web.original_texts import LiveTexts, Texts
 from frontend_api.web.original_turns import OriginalTurns
 from frontend_api.web.original_wire import OriginalChatIn, OriginalCompletionIn
 from frontend_api.web.owner import owner_of
+from frontend_api.web.patience import patiently
 from frontend_api.web.scope import RequestRecord, record_of
 from frontend_api.web.wire_chat import ChatCompletionIn
 from frontend_api.web.wire_completion import CompletionIn
@@ -80,9 +81,7 @@ def original_routes(
 ) -> Blueprint:
     """Return the routes; a session's answer ends with its connection, and its text stays."""
     blueprint = Blueprint("original", __name__)
-    limits = RequestLimits(settings.limits)
-    patience_s = settings.triton.queue_timeout_s
-    keepalive_s = settings.server.keepalive_interval_s
+    http = _Http(generations, turns, settings)
 
     @blueprint.post("/completions")
     @documented(_COMPLETION_DOC)
@@ -91,16 +90,7 @@ def original_routes(
         if not await _is_sent_for(_is_original_completion):
             return await openai.text()
         wire = await read_body(OriginalCompletionIn)
-        await generations.described(wire.model)
-        record = record_of(request.scope)
-        asked = wire.to_domain(limits.defaulted)
-        limits.check_prompts([asked.prompt])
-        generation = record.own(generations.begin([asked], record.id))
-        record.add_to_log(lambda: log_fields(wire.model, generation))
-        if not wire.stream:
-            return await _whole(generation, wire.model)
-        await generation.accepted(patience_s)
-        return _stream(LiveTexts(generation), keepalive_s)
+        return await http.complete(wire)
 
     @blueprint.post("/chat/completions")
     @documented(_CHAT_DOC)
@@ -108,14 +98,54 @@ def original_routes(
         """Answer a prompt as events of raw text; a body with `messages` and `model` as OpenAI."""
         if not await _is_sent_for(_is_original_chat):
             return await openai.chat()
-        wire = await read_body(OriginalChatIn)
-        record = record_of(request.scope)
-        texts = await turns.begin(wire, owner_of(request.scope), record.id, patience_s)
-        record.own(texts)
-        record.add_to_log(texts.log_fields)
-        return _stream(texts, keepalive_s)
+        return await http.chat(await read_body(OriginalChatIn))
 
     return blueprint
+
+
+class _Http:
+    """What the routes do inside a request."""
+
+    def __init__(self, generations: Generations, turns: OriginalTurns, settings: Settings) -> None:
+        self._generations = generations
+        self._turns = turns
+        self._limits = RequestLimits(settings.limits)
+        self._patience_s = settings.triton.queue_timeout_s
+        self._keepalive_s = settings.server.keepalive_interval_s
+
+    async def complete(self, wire: OriginalCompletionIn) -> Response:
+        return await (self._patient(self._complete(wire)) if wire.stream else self._complete(wire))
+
+    async def chat(self, wire: OriginalChatIn) -> Response:
+        return await self._patient(self._chat(wire))
+
+    async def _complete(self, wire: OriginalCompletionIn) -> Response:
+        await self._generations.described(wire.model)
+        record = record_of(request.scope)
+        asked = wire.to_domain(self._limits.defaulted)
+        self._limits.check_prompts([asked.prompt])
+        generation = record.own(self._generations.begin([asked], record.id))
+        record.add_to_log(lambda: log_fields(wire.model, generation))
+        if not wire.stream:
+            return await _whole(generation, wire.model)
+        await generation.accepted(self._patience_s)
+        return _stream(LiveTexts(generation), self._keepalive_s)
+
+    async def _chat(self, wire: OriginalChatIn) -> Response:
+        record = record_of(request.scope)
+        owner = owner_of(request.scope)
+        texts = record.own(await self._turns.begin(wire, owner, record.id, self._patience_s))
+        record.add_to_log(texts.log_fields)
+        return _stream(texts, self._keepalive_s)
+
+    async def _patient(self, opening: Coroutine[Any, Any, Response]) -> Response:
+        return await patiently(
+            opening,
+            record_of(request.scope),
+            patience_s=self._patience_s,
+            keepalive_s=self._keepalive_s,
+            refusal=lambda error: error_frame(error.message),
+        )
 
 
 async def _is_sent_for(is_ours: Callable[[dict[str, object]], bool]) -> bool:

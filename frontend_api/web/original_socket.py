@@ -20,6 +20,7 @@ from quart import Blueprint, websocket
 from frontend_api.domain.errors import InternalFault, ServiceError
 from frontend_api.settings import Settings
 from frontend_api.telemetry import Telemetry
+from frontend_api.telemetry.tracing import Span, within
 from frontend_api.web.body import parse_body
 from frontend_api.web.documented import GENERATION, RouteDoc, documented
 from frontend_api.web.original_events import error_text, unmistakable
@@ -28,7 +29,7 @@ from frontend_api.web.original_texts import Texts
 from frontend_api.web.original_turns import OriginalTurns
 from frontend_api.web.original_wire import OriginalChatIn
 from frontend_api.web.owner import owner_of
-from frontend_api.web.scope import CLIENT_LEFT
+from frontend_api.web.scope import CLIENT_LEFT, begun_message, end_message
 
 # Long enough for a client that reads until nothing comes, short enough for one that waits.
 LINGER_S: Final = 3.0
@@ -85,6 +86,13 @@ class _Exchange:
 
     async def answer(self, message: str | bytes) -> None:
         """Send everything up to the end of the answer; accounts for it however it ends."""
+        with within(begun_message(self._telemetry, websocket.scope, ROUTE)) as span:
+            await self._answer(message, span)
+        if self._error is not None:
+            await websocket.send(error_text(self._error.message))
+        await websocket.send(END_FRAME)
+
+    async def _answer(self, message: str | bytes, span: Span) -> None:
         try:
             await self._run(message)
         except (asyncio.CancelledError, OSError):
@@ -98,10 +106,7 @@ class _Exchange:
         finally:
             if self._texts is not None:
                 await self._texts.aclose()
-            self._account()
-        if self._error is not None:
-            await websocket.send(error_text(self._error.message))
-        await websocket.send(END_FRAME)
+            self._account(span)
 
     async def _run(self, message: str | bytes) -> None:
         wire = parse_body(message, OriginalChatIn)
@@ -112,14 +117,15 @@ class _Exchange:
                 if text:
                     await websocket.send(text)
 
-    def _account(self) -> None:
+    def _account(self, span: Span) -> None:
         duration_s = asyncio.get_running_loop().time() - self._started_at
         texts, error = self._texts, self._error
         outcome = "answered" if error is None else error.code
         usage = None if texts is None else texts.usage
+        status = CLIENT_LEFT if self._has_left else HTTPStatus.OK if error is None else error.status
         self._telemetry.message_ended(
             ROUTE,
-            CLIENT_LEFT if self._has_left else HTTPStatus.OK if error is None else error.status,
+            status,
             duration_s,
             has_failed=error is not None,
             tokens=None if usage is None else usage.completion_tokens,
@@ -127,11 +133,13 @@ class _Exchange:
         _log.info(
             "message",
             request_id=self._id,
+            trace_id=span.trace_id,
             route=ROUTE,
             outcome="client_left" if self._has_left else outcome,
             duration_ms=round(duration_s * 1000, 1),
             **({} if texts is None else texts.log_fields()),
         )
+        end_message(span, self._id, status, None if error is None else error.code)
 
 
 async def _message_within(limit_s: float) -> str | bytes | None:

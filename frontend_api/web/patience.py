@@ -2,12 +2,13 @@
 
 Programs and proxies give up on a connection that says nothing for a minute. So a stream whose
 answer is not there in time is begun with keepalives; what it is refused with then is an event.
+What is kept for repetitions of the request must be known before it is told: that one waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -33,23 +34,37 @@ class _Opening:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
+def last_events(error: ServiceError) -> bytes:
+    """Return the end of a stream that was refused, as OpenAI's clients of completions know it."""
+    return error_event(error) + sse.DONE
+
+
 async def patiently(
     opening: Coroutine[Any, Any, Response],
     record: RequestRecord,
     *,
     patience_s: float,
     keepalive_s: float,
+    refusal: Callable[[ServiceError], bytes] = last_events,
 ) -> Response:
     """Return the stream that `opening` returns, or, after `patience_s`, one that waits for it.
 
-    Raises the ServiceError that `opening` raises in that time.
+    Raises the ServiceError that `opening` raises in that time; `refusal` makes events of a later
+    one.
     """
+    if record.claim is not None or record.repeats is not None:
+        return await opening
     task = record.own(_Opening(opening)).task
     done, _ = await asyncio.wait([task], timeout=patience_s)
-    return task.result() if done else event_response(_events(task, keepalive_s))
+    return task.result() if done else event_response(_events(task, record, keepalive_s, refusal))
 
 
-async def _events(task: asyncio.Task[Response], keepalive_s: float) -> AsyncGenerator[bytes, None]:
+async def _events(
+    task: asyncio.Task[Response],
+    record: RequestRecord,
+    keepalive_s: float,
+    refusal: Callable[[ServiceError], bytes],
+) -> AsyncGenerator[bytes, None]:
     try:
         while not task.done():
             done, _ = await asyncio.wait([task], timeout=keepalive_s)
@@ -58,10 +73,10 @@ async def _events(task: asyncio.Task[Response], keepalive_s: float) -> AsyncGene
         async with task.result().response as body:
             async for part in body:
                 yield part.encode() if isinstance(part, str) else part
-        return
     except ServiceError as error:
-        yield error_event(error)
+        record.is_broken = True
+        yield refusal(error)
     except Exception:
         _log.exception("stream.fault")
-        yield error_event(InternalFault("The server had an error. Please try again."))
-    yield sse.DONE
+        record.is_broken = True
+        yield refusal(InternalFault("The server had an error. Please try again."))

@@ -4,7 +4,8 @@ How it works: every message of the client is done by a task of its own, which be
 connection and ends with it; so nothing waits for a response that is slow. A stored response goes
 on without its clients, another connection can resume it; one with `store: false` is stopped. An
 event is the JSON of the event stream with its `response_id`, and the `stream_id` if the client
-gave one. A heartbeat comes at fixed times, whatever else does.
+gave one. A heartbeat comes at fixed times, whatever else does; one that counts tokens comes about
+twice a second between the deltas of a response that this worker makes, to who asked for that.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
-import orjson
 from quart import Blueprint, websocket
 
 from frontend_api.domain.errors import LimitReached
 from frontend_api.service.responses import Responses
 from frontend_api.settings import ServerSettings
 from frontend_api.telemetry import Telemetry
+from frontend_api.telemetry.tracing import Span
 from frontend_api.web.answer_types_events import SocketEvent
 from frontend_api.web.documented import RouteDoc, documented
 from frontend_api.web.owner import owner_of
@@ -31,15 +33,16 @@ from frontend_api.web.response_exchange import (
     PeerLeft,
     ResponseExchange,
     error_message,
+    heartbeat,
     names_of,
 )
 from frontend_api.web.responses import CREATION, TAG
+from frontend_api.web.scope import begun_message
 from frontend_api.web.unsaved_turns import UnsavedTurns
 from frontend_api.web.wire_response_socket import SocketMessageIn
 
 # Messages of one connection that are being answered.
 MAX_AT_ONCE: Final = 32
-_HEARTBEAT: Final = {"type": "heartbeat"}
 _DOC: Final = RouteDoc(
     tag=TAG,
     body=SocketMessageIn,
@@ -64,7 +67,8 @@ def response_socket_routes(
         def exchange(peer: Peer) -> ResponseExchange:
             return ResponseExchange(responses, find_item, peer, telemetry)
 
-        connection = _Connection(owner_of(websocket.scope), exchange)
+        begun = partial(begun_message, telemetry, websocket.scope)
+        connection = _Connection(owner_of(websocket.scope), exchange, begun)
         try:
             await connection.serve(settings.keepalive_interval_s)
         except* PeerLeft:
@@ -77,9 +81,14 @@ def response_socket_routes(
 class _Connection:
     """One client; `serve` owns every task."""
 
-    def __init__(self, owner: str, exchange: Callable[[Peer], ResponseExchange]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        exchange: Callable[[Peer], ResponseExchange],
+        begun: Callable[[str], Span],
+    ) -> None:
         self._exchange = exchange
-        self._peer = Peer(owner, self.send, UnsavedTurns())
+        self._peer = Peer(owner, self.send, UnsavedTurns(), begun)
         self._sending = asyncio.Lock()
         self._running: dict[asyncio.Task[None], ResponseExchange] = {}
 
@@ -117,4 +126,4 @@ class _Connection:
 
     def _heartbeat(self) -> bytes:
         queued = dict(ChainMap(*(dict(exchange.queued) for exchange in self._running.values())))
-        return orjson.dumps({**_HEARTBEAT, "queued": queued} if queued else _HEARTBEAT)
+        return heartbeat(queued=queued)

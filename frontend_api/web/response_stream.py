@@ -30,6 +30,12 @@ def response_stream(
     return event_response(_events(feed, record, keepalive_s, after))
 
 
+def refusal_event(error: ServiceError) -> bytes:
+    """Return the event of a stream whose response could not be begun."""
+    told = {"code": error.code, "message": error.message, "param": error.param}
+    return Framing().frame("error", {"sequence_number": 0, **told})
+
+
 async def document(feed: Feed, record: RequestRecord) -> Response:
     """Answer with the whole response when it has ended."""
     while await feed.take(_FOREVER_S) is not None:

@@ -22,7 +22,7 @@ from frontend_api.domain.errors import (
 )
 from frontend_api.domain.messages import Message
 from frontend_api.service.responses import Responses
-from frontend_api.settings import ServerSettings
+from frontend_api.settings import Settings
 from frontend_api.web import answer_types_responses as types
 from frontend_api.web.answer_types_events import StreamEvent
 from frontend_api.web.body import read_body
@@ -33,10 +33,16 @@ from frontend_api.web.idempotency import open_feed
 from frontend_api.web.item_types import ItemList
 from frontend_api.web.items_json import EventNumber, item_json
 from frontend_api.web.owner import owner_of
+from frontend_api.web.patience import patiently
 from frontend_api.web.query import Query, read_query
 from frontend_api.web.response_exchange import FindItem
 from frontend_api.web.response_json import response_json
-from frontend_api.web.response_stream import document, log_fields, response_stream
+from frontend_api.web.response_stream import (
+    document,
+    log_fields,
+    refusal_event,
+    response_stream,
+)
 from frontend_api.web.scope import record_of
 from frontend_api.web.wire_base import Unsupported, Wire
 from frontend_api.web.wire_conversations import ItemsQuery
@@ -74,12 +80,10 @@ _LOOK: Final = RouteDoc(
 )
 
 
-def response_routes(
-    responses: Responses, find_item: FindItem, settings: ServerSettings
-) -> Blueprint:
+def response_routes(responses: Responses, find_item: FindItem, settings: Settings) -> Blueprint:
     """Return the routes; `find_item` gets an owner's stored item by its id."""
     blueprint = Blueprint("responses", __name__)
-    http = _Http(responses, find_item, settings.keepalive_interval_s)
+    http = _Http(responses, find_item, settings)
 
     @blueprint.post("/v1/responses")
     @documented(_CREATE)
@@ -122,12 +126,24 @@ def response_routes(
 class _Http:
     """What the routes do inside a request."""
 
-    def __init__(self, responses: Responses, find_item: FindItem, keepalive_s: float) -> None:
+    def __init__(self, responses: Responses, find_item: FindItem, settings: Settings) -> None:
         self._responses = responses
         self._find_item = find_item
-        self._keepalive_s = keepalive_s
+        self._patience_s = settings.triton.queue_timeout_s
+        self._keepalive_s = settings.server.keepalive_interval_s
 
     async def create(self, wire: ResponseIn) -> Response:
+        if not wire.stream:
+            return await self._create(wire)
+        return await patiently(
+            self._create(wire),
+            record_of(request.scope),
+            patience_s=self._patience_s,
+            keepalive_s=self._keepalive_s,
+            refusal=refusal_event,
+        )
+
+    async def _create(self, wire: ResponseIn) -> Response:
         owner, record = owner_of(request.scope), record_of(request.scope)
         order = await wire.to_order(owner, record.id, lambda id_: self._find_item(owner, id_))
         feed = record.own(await open_feed(self._responses, order))

@@ -17,10 +17,12 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from frontend_api.domain.trace_context import read_trace_context
 from frontend_api.service.idempotency import Claim
 from frontend_api.service.idle_timer import IdleTimer
 from frontend_api.service.live import LiveGeneration
 from frontend_api.telemetry import Telemetry
+from frontend_api.telemetry.tracing import Span, within
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -33,6 +35,7 @@ _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 # nginx's number for a client that left before it was answered.
 CLIENT_LEFT: Final = 499
 _FIRST_ERROR: Final = 400
+_FIRST_FAULT: Final = 500
 _log = structlog.get_logger()
 
 
@@ -101,6 +104,20 @@ class RequestRecord:
         return has_broken or (self.status >= _FIRST_ERROR and self.status != CLIENT_LEFT)
 
     @property
+    def fault(self) -> str | None:
+        """What went wrong here; None when all went well, or when the client was wrong.
+
+        As OpenTelemetry has it of servers: https://opentelemetry.io/docs/specs/semconv/http/.
+        """
+        if _FIRST_ERROR <= self.status < _FIRST_FAULT:
+            return None
+        if self.generation is not None and self.generation.error is not None:
+            return self.generation.outcome
+        if self.status >= _FIRST_FAULT:
+            return str(self.status)
+        return "broken_stream" if self.is_broken else None
+
+    @property
     def outcome(self) -> str:
         """How it ended, in one word."""
         if self.is_stalled:
@@ -134,18 +151,20 @@ class RequestScope:
             await self._app(scope, receive, send)
             return
         record = scope[_KEY] = RequestRecord(_request_id(scope))
-        sender = _Sender(record, send, self._write_timeout_s)
-        self._telemetry.request_started()
-        try:
-            await self._app(scope, receive, sender.send)
-        except asyncio.CancelledError:
-            if not record.is_stalled:
-                raise
-            sender.forgive_cancellation()
-        finally:
-            sender.close()
-            await record.aclose()
-            self._report(record, scope)
+        parent = read_trace_context(scope["headers"])
+        with within(self._telemetry.tracing.begun("HTTP", "server", parent)) as span:
+            sender = _Sender(record, send, self._write_timeout_s)
+            self._telemetry.request_started()
+            try:
+                await self._app(scope, receive, sender.send)
+            except asyncio.CancelledError:
+                if not record.is_stalled:
+                    raise
+                sender.forgive_cancellation()
+            finally:
+                sender.close()
+                await record.aclose()
+                self._report(record, scope, span)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._telemetry.socket_opened()
@@ -154,7 +173,7 @@ class RequestScope:
         finally:
             self._telemetry.socket_closed()
 
-    def _report(self, record: RequestRecord, scope: Scope) -> None:
+    def _report(self, record: RequestRecord, scope: Scope, span: Span) -> None:
         fields = record.log_fields()
         tokens = fields.get("completion_tokens")
         self._telemetry.request_ended(
@@ -167,6 +186,7 @@ class RequestScope:
         _log.info(
             "request",
             request_id=record.id,
+            trace_id=span.trace_id,
             method=scope["method"],
             route=record.route,
             status=record.status,
@@ -175,6 +195,23 @@ class RequestScope:
             **({} if record.key_id is None else {"key_id": record.key_id}),
             **fields,
         )
+        _end(span, record, scope["method"])
+
+
+def _end(span: Span, record: RequestRecord, method: str) -> None:
+    """End the request's span; its address is not in it, as a client writes there what it likes."""
+    if span.is_sampled:
+        span.set(
+            {
+                "http.request.method": method,
+                "http.route": record.route,
+                "http.response.status_code": record.status,
+                "conch.request_id": record.id,
+                "conch.outcome": record.outcome,
+                **({} if record.key_id is None else {"conch.key_id": record.key_id}),
+            }
+        )
+    span.end(name=f"{method} {record.route}", error=record.fault)
 
 
 class _Sender:
@@ -221,6 +258,17 @@ class _Sender:
             abort()
         if self._task is not None:
             self._task.cancel()
+
+
+def begun_message(telemetry: Telemetry, scope: Mapping[str, Any], route: str) -> Span:
+    """Begin the span of a message on a WebSocket: a part of what the connection is a part of."""
+    return telemetry.tracing.begun(f"WS {route}", "server", read_trace_context(scope["headers"]))
+
+
+def end_message(span: Span, request_id: str, status: int, error: str | None) -> None:
+    """End such a span; an error counts where it was not the client's."""
+    span.set({"conch.request_id": request_id, "conch.status": int(status)})
+    span.end(error=None if _FIRST_ERROR <= status < _FIRST_FAULT else error)
 
 
 def _request_id(scope: Scope) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import orjson
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from frontend_api.ports import Clock, Store
 from frontend_api.service.generations import Generations
@@ -18,6 +18,7 @@ from frontend_api.web.documented import RouteDoc, documented
 
 # Load balancers wait about a second for their probes.
 _PING_S: Final = 0.5
+_METRICS: Final = {"text/plain": str, "application/openmetrics-text": str}
 
 
 def status_routes(
@@ -54,10 +55,11 @@ def status_routes(
         }
         return _json(body) if state.is_ready else _unready({**body, "reason": state.reason})
 
-    @documented(RouteDoc(tag="Status", media={"text/plain": str}))
+    @documented(RouteDoc(tag="Status", media=_METRICS))
     async def metrics() -> Response:
-        """Show the counters of all workers."""
-        return Response(telemetry.render(), content_type=telemetry.content_type)
+        """Show the counters of all workers; as OpenMetrics also a trace of each bucket."""
+        page, content_type = telemetry.page_for(request.headers.get("accept", ""))
+        return Response(page, content_type=content_type)
 
     if settings.enable_metrics:
         blueprint.get(settings.metrics_path)(metrics)

@@ -36,6 +36,7 @@ class ServerStatusAnswer(Answer):
     queue: list[ModelWork]
     store: StoreStatus
     keys: dict[str, int] | None = Field(
-        description="How many there are in each state; null while the store does not answer."
+        description="How many there are in each state; null while the store does not answer, and"
+        " when there are more than 10,000."
     )
     versions: dict[str, str]

@@ -23,6 +23,7 @@ from frontend_api.domain.generation import ChatPrompt, Timing, Usage
 from frontend_api.domain.messages import Called, Ending, Item, Returned, Said, Thought
 from frontend_api.domain.model import ServedModel
 from frontend_api.service.feeds import Feed
+from frontend_api.service.generations import Generations
 from frontend_api.service.orders import Order
 from frontend_api.service.responses import Responses
 from frontend_api.web.chunks import CHAT, Completion, Json, new_head
@@ -42,9 +43,10 @@ _log = structlog.get_logger()
 
 
 async def stored_chat(
-    wire: ChatCompletionIn, model: ServedModel, responses: Responses, keepalive_s: float
+    wire: ChatCompletionIn, generations: Generations, responses: Responses, keepalive_s: float
 ) -> Response:
     """Answer the turn, as JSON or as an event stream."""
+    model = await generations.described(wire.model)
     record = record_of(request.scope)
     feed = await open_feed(responses, _order(wire, owner_of(request.scope), record.id))
     record.add_to_log(lambda: _log_fields(feed))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Final
 
 import orjson
 from quart import Blueprint, Response
 
-from frontend_api.domain.budgets import Allowance, Share, UsageRow
+from frontend_api.domain.budgets import Allowance, Share, UsageFilter, UsagePage
 from frontend_api.domain.errors import BadRequest, StoreLost
 from frontend_api.service.budgets import Budgets
 from frontend_api.service.callers import current_caller
@@ -34,11 +35,11 @@ def usage_routes(usage: UsageCount, budgets: Budgets) -> Blueprint:
     @documented(_OWN_DOC)
     async def get_usage() -> Response:
         """Show what the caller's key has used, by day and model, and what it has left."""
-        first, last = _days(read_query(DaysQuery), usage)
         caller = current_caller()
-        rows = await usage.rows(first, last, key_id=caller.key_id or "")
+        wanted = replace(_wanted(read_query(DaysQuery), usage), key_id=caller.key_id or "")
+        page = await usage.page(wanted, _MAX_ROWS)
         left = await budgets.left(caller)
-        return _answer({**_page(rows, first, last), "key_id": caller.key_id, "left": _left(left)})
+        return _answer({**_page(page, wanted), "key_id": caller.key_id, "left": _left(left)})
 
     return blueprint
 
@@ -52,15 +53,13 @@ def usage_admin_routes(usage: UsageCount) -> Blueprint:
     async def list_usage() -> Response:
         """Show requests and tokens by day, key and model, of some days."""
         query = read_query(UsageQuery)
-        first, last = _days(query, usage)
-        rows = await usage.rows(first, last, key_id=query.key_id)
-        wanted = [row for row in rows if query.model is None or row.model == query.model]
-        return _answer(_page(wanted, first, last))
+        wanted = replace(_wanted(query, usage), key_id=query.key_id, model=query.model)
+        return _answer(_page(await usage.page(wanted, _MAX_ROWS), wanted))
 
     return blueprint
 
 
-def _days(query: DaysQuery, usage: UsageCount) -> tuple[str, str]:
+def _wanted(query: DaysQuery, usage: UsageCount) -> UsageFilter:
     last = query.last_day or date.fromisoformat(usage.today())
     first = query.first_day or date.fromordinal(max(1, last.toordinal() - _DEFAULT_DAYS + 1))
     if not 0 <= (last - first).days < _MAX_DAYS:
@@ -69,22 +68,18 @@ def _days(query: DaysQuery, usage: UsageCount) -> tuple[str, str]:
             param="first_day",
             code="invalid_value",
         )
-    return first.isoformat(), last.isoformat()
+    return UsageFilter(first_day=first.isoformat(), last_day=last.isoformat())
 
 
-def _page(rows: Sequence[UsageRow], first: str, last: str) -> Mapping[str, object]:
+def _page(page: UsagePage, wanted: UsageFilter) -> Mapping[str, object]:
     return {
         "object": "usage",
-        "first_day": first,
-        "last_day": last,
-        "totals": {name: sum(getattr(row, name) for row in rows) for name in _SUMS},
-        "data": [{name: getattr(row, name) for name in _FIELDS} for row in rows[:_MAX_ROWS]],
-        "has_more": len(rows) > _MAX_ROWS,
+        "first_day": wanted.first_day,
+        "last_day": wanted.last_day,
+        "totals": page.totals,
+        "data": [asdict(row) for row in page.rows],
+        "has_more": page.has_more,
     }
-
-
-_SUMS: Final = ("num_requests", "prompt_tokens", "cached_tokens", "completion_tokens")
-_FIELDS: Final = ("day", "key_id", "model", *_SUMS)
 
 
 def _left(allowance: Allowance | None) -> Mapping[str, object]:

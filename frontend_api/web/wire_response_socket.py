@@ -13,6 +13,9 @@ from frontend_api.web.wire_responses import ResponseIn
 # Chosen by the client; told again with what belongs to its message.
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
+# Ours: heartbeats between the deltas say how many tokens there are.
+CountsTokens = Annotated[bool, Field(strict=True)]
+
 
 class CreateIn(ResponseIn):
     """Begin a response; its events come over this connection."""
@@ -20,6 +23,7 @@ class CreateIn(ResponseIn):
     type: Literal["response.create"]
     event_id: Name | None = None
     stream_id: Name | None = None
+    count_tokens: CountsTokens = False
     generate: Unsupported = None
 
 
@@ -39,6 +43,7 @@ class ResumeIn(Wire):
     starting_after: EventNumber | None = None
     event_id: Name | None = None
     stream_id: Name | None = None
+    count_tokens: CountsTokens = False
 
 
 SocketMessageIn = Annotated[CreateIn | CancelIn | ResumeIn, Field(discriminator="type")]

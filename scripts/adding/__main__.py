@@ -9,7 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from scripts.adding import arguments, building, inspection, place, planning, trial, writing
+from scripts.adding import (
+    arguments,
+    building,
+    inspection,
+    place,
+    planning,
+    tokenizer_only,
+    trial,
+    writing,
+)
 from scripts.adding.errors import AddingError
 from scripts.adding.inspection import Facts
 from scripts.adding.planning import Plan
@@ -22,7 +31,10 @@ def main(argv: list[str], say: Callable[[str], None]) -> int:
     """Add the model that is named; the exit status."""
     options = arguments.parse(argv)
     try:
-        _add(options, say)
+        if options.tokenizer_only:
+            tokenizer_only.add_tokenizer(options, say)
+        else:
+            _add(options, say)
     except AddingError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -13,6 +13,7 @@ _EXAMPLES: Final = """examples:
   scripts/add_model ./my-finetune --name mine --quantization int4
   scripts/add_model ./model-q4_0.gguf --name small
   scripts/add_model Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q8_0.gguf --dry-run
+  scripts/add_model ./Llama-3.1-8B-Instruct --tokenizer-only --name llama-template
 """
 
 
@@ -39,6 +40,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--context", type=_count, metavar="TOKENS", help="a shorter context than the model's own")
     add("--repository", type=Path, default=ROOT / "model_repository", help="where it is added")
     add("--replace", action="store_true", help="put it in the place of a model of that name")
+    add(
+        "--tokenizer-only",
+        action="store_true",
+        help="of a folder: tokenizer and chat template, for NVIDIA's stock models",
+    )
     add("--no-compare", action="store_true", help="do not compare its answers with the source's")
     add("--offline", action="store_true", help="use only what was fetched before")
     add("--dry-run", action="store_true", help="print the plan and change nothing")

@@ -73,10 +73,14 @@ def chat_template(folder: Path) -> str | None:
     """Return the model's chat template; None when it has none."""
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise AddingError(f"{path.name} of {folder.name} is no text in UTF-8.") from error
     template = _json(folder / "tokenizer_config.json", is_needed=False).get("chat_template")
     if isinstance(template, list):  # several by name
-        named = {each.get("name"): each.get("template") for each in template}
+        tables = [each for each in template if isinstance(each, Mapping)]
+        named = {str(each.get("name")): each.get("template") for each in tables}
         template = named.get("default") or named.get("tool_use")
     return template if isinstance(template, str) else None
 
@@ -88,11 +92,14 @@ def eos_ids(folder: Path) -> tuple[int, ...]:
         found.update(_ids(_json(folder / name, is_needed=False).get("eos_token_id")))
     config = _json(folder / "tokenizer_config.json", is_needed=False)
     end = config.get("eos_token")
-    names = {end.get("content") if isinstance(end, Mapping) else end}
+    end = end.get("content") if isinstance(end, Mapping) else end
+    names = {end} if isinstance(end, str) else set()
     template = chat_template(folder) or ""
     names.update(turn_end for turn_end in _TURN_ENDS if turn_end in template)
-    tokens = _json(folder / "tokenizer.json", is_needed=False).get("added_tokens", ())
-    found.update(token["id"] for token in tokens if token["content"] in names)
+    tokens = _json(folder / "tokenizer.json", is_needed=False).get("added_tokens")
+    for token in tokens if isinstance(tokens, list) else ():
+        if isinstance(token, Mapping) and str(token.get("content")) in names:
+            found.update(_ids(token.get("id")))
     return tuple(sorted(found))
 
 
@@ -119,13 +126,15 @@ def _config(folder: Path) -> Json:
 
 
 def _architecture(config: Json) -> str:
-    named = config.get("architectures") or [config.get("model_type", "unknown")]
-    return str(named[0])
+    named = config.get("architectures")
+    if isinstance(named, list) and named:
+        return str(named[0])
+    return str(config.get("model_type", "unknown"))
 
 
 def _context(config: Json, folder: Path) -> int:
-    length = config.get("max_position_embeddings") or config.get("n_positions")
-    if not isinstance(length, int) or length < 1:
+    length = _number(config, "max_position_embeddings") or _number(config, "n_positions")
+    if length < 1:
         raise AddingError(
             f"config.json of {folder.name} does not tell its context: give --context TOKENS."
         )
@@ -133,15 +142,25 @@ def _context(config: Json, folder: Path) -> int:
 
 
 def _kv_values(config: Json) -> int:
-    heads = config.get("num_attention_heads") or 0
-    size = config.get("head_dim") or config.get("hidden_size", 0) // max(heads, 1)
-    kv_heads = config.get("num_key_value_heads") or heads
-    return int(2 * config.get("num_hidden_layers", 0) * kv_heads * size)
+    heads = _number(config, "num_attention_heads")
+    size = _number(config, "head_dim") or _number(config, "hidden_size") // max(heads, 1)
+    kv_heads = _number(config, "num_key_value_heads") or heads
+    return 2 * _number(config, "num_hidden_layers") * kv_heads * size
+
+
+def _number(config: Json, name: str) -> int:
+    """Return a number of the configuration; 0 when it is not there or null."""
+    value = config.get(name)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise AddingError(f"{name} in config.json is not a whole number.")
+    return value
 
 
 def _weight_files(folder: Path) -> Sequence[Path]:
     if (folder / _INDEX).is_file():
-        names = sorted(set(_json(folder / _INDEX).get("weight_map", {}).values()))
+        names = _shards(_json(folder / _INDEX).get("weight_map"))
     else:
         names = [path.name for path in sorted(folder.glob("*.safetensors"))]
     if not names:
@@ -150,6 +169,15 @@ def _weight_files(folder: Path) -> Sequence[Path]:
         if not (folder / name).is_file():
             raise AddingError(f"{folder.name} is not whole: {name} is missing.")
     return [folder / name for name in names]
+
+
+def _shards(weight_map: object) -> Sequence[str]:
+    """Return the names of the files with the weights, which lie beside their index."""
+    if not isinstance(weight_map, Mapping) or not all(
+        isinstance(name, str) and name == Path(name).name for name in weight_map.values()
+    ):
+        raise AddingError(f"{_INDEX} does not tell in which files the weights are.")
+    return sorted(set(weight_map.values()))
 
 
 def _weights(path: Path) -> tuple[int, int]:
@@ -163,13 +191,12 @@ def _weights(path: Path) -> tuple[int, int]:
     try:
         tensors = [value for key, value in json.loads(raw).items() if key != "__metadata__"]
         end = max((tensor["data_offsets"][1] for tensor in tensors), default=0)
-        count = sum(prod(tensor["shape"]) for tensor in tensors)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        count = int(sum(prod(tensor["shape"]) for tensor in tensors))
+        needed = _LENGTH_BYTES + length + int(end)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise AddingError(f"{path.name} is no safetensors file.") from error
-    if size < _LENGTH_BYTES + length + end:
-        raise AddingError(
-            f"{path.name} is truncated: {size} bytes of {_LENGTH_BYTES + length + end} are there."
-        )
+    if size < needed:
+        raise AddingError(f"{path.name} is truncated: {size} bytes of {needed} are there.")
     return count, size
 
 
@@ -180,7 +207,7 @@ def _json(path: Path, *, is_needed: bool = True) -> Json:
         if is_needed:
             raise AddingError(f"{path.parent.name} has no {path.name}.") from None
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AddingError(f"{path.name} of {path.parent.name} cannot be read: {error}.") from error
     if not isinstance(content, Mapping):
         raise AddingError(f"{path.name} of {path.parent.name} is not a JSON object.")

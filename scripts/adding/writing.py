@@ -26,8 +26,8 @@ ENGINE_FILES: Final = (
 )
 # Beside them when the model has them: OpenVINO and the template's special tokens.
 _FURTHER_FILES: Final = ("config.json", "generation_config.json", "tokenizer_config.json")
-_TEMPLATE: Final = "chat_template.jinja"
-_CONFIG: Final = """\
+TEMPLATE: Final = "chat_template.jinja"
+CONFIG: Final = """\
 backend: "llm"
 max_batch_size: 1
 model_transaction_policy { decoupled: true }
@@ -48,11 +48,11 @@ def write_model(folder: Path, made: Path, source: Source, facts: Facts, plan: Pl
             raise AddingError(f"{source.path.name} has no {name}.")
     _move((made / name for name in (*ENGINE_FILES, *_FURTHER_FILES)), version)
     if facts.chat_template:
-        (version / _TEMPLATE).write_text(facts.chat_template, encoding="utf-8")
+        (version / TEMPLATE).write_text(facts.chat_template, encoding="utf-8")
     generation = version / "generation_config.json"
     if not generation.exists():
         generation.write_text(json.dumps({"eos_token_id": list(facts.eos_token_ids)}))
-    (folder / "config.pbtxt").write_text(_CONFIG, encoding="utf-8")
+    (folder / "config.pbtxt").write_text(CONFIG, encoding="utf-8")
     write_manifest(version, _manifest(version, source, facts, plan))
     return version
 
@@ -70,7 +70,7 @@ def _manifest(version: Path, source: Source, facts: Facts, plan: Plan) -> Engine
         capabilities=tuple(sorted(CAPABILITIES)),
         context_length=plan.context_length,
         eos_token_ids=facts.eos_token_ids,
-        chat_template=_TEMPLATE if template else None,
+        chat_template=TEMPLATE if template else None,
         tool_format=tool_format(template),
         reasoning_format=reasoning_format(template),
         quantization=plan.quantization,

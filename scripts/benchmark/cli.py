@@ -15,6 +15,15 @@ from scripts.benchmark.figures import Figures, StreamTimes, middle, summarise
 from scripts.benchmark.grpc_load import run_grpc
 from scripts.benchmark.http_load import run_http
 from scripts.benchmark.load import Load
+from scripts.benchmark.record import (
+    Record,
+    Run,
+    UnreadableRecordError,
+    now,
+    read_record,
+    this_machine,
+    write_record,
+)
 from scripts.benchmark.serving import CannotServeError, Serving, serving
 from scripts.benchmark.table import render
 from scripts.launcher.bootstrap import ROOT
@@ -24,6 +33,8 @@ from triton_backend.llm.errors import LoadError
 _EXAMPLES = """examples:
   scripts/bench --model demo --streams 1 8
   scripts/bench --simulated 20 10 --streams 64
+  scripts/bench --streams 1 2 4 8 --json runs.json --html report.html --png report.png
+  scripts/bench --from runs.json --png report.png
 """
 STEPS = ("engine", "triton", "http")
 
@@ -34,18 +45,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure, print a table, return the exit status."""
+    """Measure, print a table, write what was asked for; return the exit status."""
     options = parse(argv)
-    with tempfile.TemporaryDirectory(prefix="conch-bench-") as folder:
-        repository = options.repository
-        if options.simulated:
-            repository = Path(folder)
-            _write_simulated(repository, options)
-        try:
-            _measure_all(options, repository)
-        except (CannotServeError, LoadError, RuntimeError, TimeoutError) as exc:
-            print(f"The benchmark stopped: {exc}", file=sys.stderr)
-            return 1
+    try:
+        record = read_record(options.source) if options.source else _measured(options)
+    except (CannotServeError, LoadError, RuntimeError, TimeoutError) as exc:
+        print(f"The benchmark stopped: {exc}", file=sys.stderr)
+        return 1
+    except UnreadableRecordError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    try:
+        _write(record, options)
+    except OSError as exc:
+        print(f"{exc.filename} cannot be written: {exc.strerror}.", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -72,14 +86,45 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--tokens", type=_count, default=128, help="tokens of each stream (default: 128)")
     add("--rounds", type=_count, default=3, help="runs of each step (default: 3); medians count")
     add("--workers", type=_count, default=1, help="API processes (default: 1)")
+    add("--json", type=_new_file, metavar="FILE", help="write every run's figures")
+    add("--html", type=_new_file, metavar="FILE", help="write a page with picture and figures")
+    add("--png", type=_new_file, metavar="FILE", help="write the picture")
+    add("--from", type=_file, metavar="FILE", dest="source", help="measure nothing: draw a --json")
     options = parser.parse_args(argv)
     folder = options.repository / options.model
-    if not options.simulated and not (folder / "config.pbtxt").is_file():
+    if options.source and not (options.html or options.png):
+        parser.error("--from goes with --html or --png")
+    if not options.source and not options.simulated and not (folder / "config.pbtxt").is_file():
         parser.error(f"there is no model {options.model!r} in {options.repository}")
     return options
 
 
-def _measure_all(options: argparse.Namespace, repository: Path) -> None:
+def _measured(options: argparse.Namespace) -> Record:
+    with tempfile.TemporaryDirectory(prefix="conch-bench-") as folder:
+        repository = options.repository
+        if options.simulated:
+            repository = Path(folder)
+            _write_simulated(repository, options)
+        started_at = now()
+        runs = _measure_all(options, repository)
+    return Record(started_at, this_machine(), options.model, options.tokens, options.workers, runs)
+
+
+def _write(record: Record, options: argparse.Namespace) -> None:
+    if options.json:
+        write_record(record, options.json)
+    if options.html or options.png:
+        # Here, not above: drawing needs an extra that measuring goes without.
+        from scripts.benchmark.report import write_html, write_png  # noqa: PLC0415
+
+        if options.html:
+            write_html(record, options.html)
+        if options.png:
+            write_png(record, options.png)
+
+
+def _measure_all(options: argparse.Namespace, repository: Path) -> Sequence[Run]:
+    runs: list[Run] = []
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(EngineLoad(repository / options.model / "1"))
         server = stack.enter_context(serving(repository, options.model, options.workers))
@@ -89,12 +134,18 @@ def _measure_all(options: argparse.Namespace, repository: Path) -> None:
                 _round(engine, server, Load(options.model, streams, options.tokens, number))
                 for number in range(options.rounds + 1)
             ][1:]
+            runs += [
+                Run(step, streams, number, figures)
+                for number, measured in enumerate(rounds, start=1)
+                for step, figures in zip(STEPS, measured, strict=True)
+            ]
             steps = {step: middle([r[index] for r in rounds]) for index, step in enumerate(STEPS)}
             print(
                 render(
                     f"{options.model}, streams: {streams}, tokens of each: {options.tokens}", steps
                 )
             )
+    return runs
 
 
 def _round(engine: EngineLoad, server: Serving, load: Load) -> tuple[Figures, Figures, Figures]:
@@ -122,6 +173,18 @@ def _write_simulated(repository: Path, options: argparse.Namespace) -> None:
         max_batch=max(options.streams),
         tokenizer_from=ROOT / "model_repository" / "demo" / "1",
     )
+
+
+def _new_file(text: str) -> Path:
+    if not Path(text).absolute().parent.is_dir():  # told before minutes of measuring
+        raise argparse.ArgumentTypeError(f"there is no folder for {text!r}")
+    return Path(text)
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return Path(text)
 
 
 def _count(text: str) -> int:

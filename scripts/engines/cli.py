@@ -4,7 +4,7 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -62,7 +62,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     first = _first_parser(has_help=False)
     known, _ = first.parse_known_args(argv)
     if known.rebuild is not None:
-        return _rebuilding(known)
+        return _rebuilding(known, argv)
     parser = _first_parser(has_help=True)
     if known.target is None and "--help" not in argv:
         parser.error(f"--target is missing, one of {', '.join(TARGETS)}")
@@ -102,16 +102,51 @@ def _first_parser(*, has_help: bool) -> argparse.ArgumentParser:
     return parser
 
 
-def _rebuilding(known: argparse.Namespace) -> argparse.Namespace:
-    """The arguments a model was built with, for the GPU that is here now."""
+def _rebuilding(known: argparse.Namespace, argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments a model was built with, for the GPU that is here now; `argv` may change some.
+
+    Raises AddingError when engine.json has others than this command writes into it.
+    """
     folder = known.repository / known.rebuild / "1"
     build = read_manifest(folder).build
     if build is None:
         raise AddingError(f"{known.rebuild} was not built for a GPU by this command.", _BAD_USE)
+    given = list(_without(argv, {"--rebuild": True, **_OF_ONE_CALL}))
+    _check_arguments(known.rebuild, build.arguments, given)
     again = ["--name", known.rebuild, "--repository", str(known.repository), "--replace"]
-    options = parse([*build.arguments, *again, *(["--dry-run"] if known.dry_run else [])])
-    options.arguments = list(build.arguments)
+    dry_run = ["--dry-run"] if known.dry_run else []
+    options = parse([*build.arguments, *given, *again, *dry_run])
+    options.arguments = _lasting([*build.arguments, *given], options.source)
     return options
+
+
+def _check_arguments(name: str, arguments: Sequence[str], given: Sequence[str]) -> None:
+    asked = {word.partition("=")[0] for word in arguments}
+    if never := sorted(asked & {*_OF_ONE_CALL, "--rebuild", "--help", "-h"}):
+        raise AddingError(
+            f"engine.json of {name} has the argument {never[0]}, which this command never writes"
+            " there: build it anew from its source.",
+            _BAD_USE,
+        )
+    again = {word.partition("=")[0] for word in given}
+    # Code that the build runs: engine.json may be somebody else's. The image's is NVIDIA's.
+    code = {"--modelopt", "--examples"} if "--no-container" in asked | again else {"--modelopt"}
+    if of_code := sorted((asked & code) - again):
+        raise AddingError(
+            f"{name} was built with {of_code[0]}, which names code to run: give it again.",
+            _BAD_USE,
+        )
+
+
+def _without(argv: Sequence[str], options: Mapping[str, bool]) -> Iterator[str]:
+    """Yield the words that are none of these options; the flag: whether a value follows one."""
+    words = iter(argv)
+    for word in words:
+        name, has_value, _ = word.partition("=")
+        if name not in options:
+            yield word
+        elif not has_value and options[name]:
+            next(words, None)
 
 
 def _perform(options: argparse.Namespace, say: Callable[[str], None]) -> None:
@@ -135,13 +170,10 @@ def _perform(options: argparse.Namespace, say: Callable[[str], None]) -> None:
 def _lasting(argv: Sequence[str], source: str) -> list[str]:
     """What builds the same again, anywhere: absolute paths, and no GPU that was only planned."""
     lasting: list[str] = []
-    words = iter(argv)
+    words = _without(argv, _OF_ONE_CALL)
     for word in words:
         name, has_value, value = word.partition("=")
-        if name in _OF_ONE_CALL:
-            if not has_value and _OF_ONE_CALL[name]:
-                next(words, None)
-        elif name in _FOLDERS:
+        if name in _FOLDERS:
             folder = value if has_value else next(words)
             lasting += [name, str(Path(folder).expanduser().resolve())]
         elif word == source and Path(source).expanduser().exists():

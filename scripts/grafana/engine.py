@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from scripts.grafana.panels import Dashboard, Panel, Query
-from scripts.grafana.queries import MODEL, gauge, rate
+from scripts.grafana.queries import MODEL, gauge, or_none, rate
 
 _EACH: Final = "{{model}}"
 ENGINE: Final = Dashboard(
@@ -80,6 +80,35 @@ ENGINE: Final = Dashboard(
                 "Not yet given to the model's process.",
                 "short",
                 [Query(gauge("nv_inference_pending_request_count", MODEL, "model"), _EACH)],
+            ),
+        ),
+        (
+            Panel(
+                "GPUs",
+                "Share of the time that each works; 0 alone where there is none.",
+                "percentunit",
+                [Query(or_none("max by (gpu_uuid) (nv_gpu_utilization)"), "{{gpu_uuid}}")],
+            ),
+            Panel(
+                "Memory of GPUs",
+                "Share in use; engines take theirs at the start and keep it.",
+                "percentunit",
+                [
+                    Query(
+                        or_none(
+                            "max by (gpu_uuid) (nv_gpu_memory_used_bytes"
+                            " / nv_gpu_memory_total_bytes)"
+                        ),
+                        "{{gpu_uuid}}",
+                    )
+                ],
+                thresholds=((0.98, "red"),),
+            ),
+            Panel(
+                "Power of GPUs",
+                "Watts that each takes.",
+                "watt",
+                [Query(or_none("max by (gpu_uuid) (nv_gpu_power_usage)"), "{{gpu_uuid}}")],
             ),
         ),
         (

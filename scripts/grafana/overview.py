@@ -65,8 +65,10 @@ OVERVIEW: Final = Dashboard(
                 "Models ready",
                 "Models that take requests now.",
                 "short",
-                [Query('count(max by (model) (conch_model_state{state="ready"}) == 1)')],
+                [Query(or_none('count(max by (model) (conch_model_state{state="ready"}) == 1)'))],
                 kind="stat",
+                thresholds=((1, "green"),),
+                below="red",
             ),
         ),
         (
@@ -146,10 +148,12 @@ OVERVIEW: Final = Dashboard(
         (
             Panel(
                 "Disk",
-                "What is left of the disk of the SQLite file.",
+                "What is left of the disk of the SQLite file; a tenth raises an alert.",
                 "percentunit",
                 [Query("min(conch_disk_free_bytes / conch_disk_size_bytes)")],
                 kind="stat",
+                thresholds=((0.1, "orange"), (0.2, "green")),
+                below="red",
             ),
             Panel(
                 "Certificate",

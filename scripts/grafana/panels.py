@@ -50,7 +50,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture; `about` says what an operator reads from it. unit: Grafana's id of one."""
+    """One picture; `about` says what an operator reads from it.
+
+    unit: Grafana's id of one; below: how a value looks that is lower than every threshold.
+    """
 
     title: str
     about: str
@@ -58,6 +61,7 @@ class Panel:
     queries: Sequence[Query]
     kind: Kind = "timeseries"
     thresholds: Sequence[Threshold] = ()
+    below: str = "green"
 
     def as_json(self, number: int, place: Mapping[str, int]) -> Json:
         """Return Grafana's form of it."""
@@ -82,7 +86,7 @@ class Panel:
         }
 
     def _field(self) -> Json:
-        colors: Sequence[tuple[float | None, str]] = ((None, "green"), *self.thresholds)
+        colors: Sequence[tuple[float | None, str]] = ((None, self.below), *self.thresholds)
         field: dict[str, object] = {
             "unit": self.unit,
             "thresholds": {

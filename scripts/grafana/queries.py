@@ -10,8 +10,9 @@ from scripts.grafana.panels import Query
 # What is selected at the top of a dashboard.
 MODEL: Final = 'model=~"$model"'
 REQUESTS: Final = "conch_http_requests_total"
-# A probe that finds the server not ready is no failed request.
-ASKED: Final = 'route!="/readiness"'
+# Probes and scrapes are no requests: one that finds the server not ready is no failed one, and many
+# that go well would hide that what people ask does not.
+ASKED: Final = 'route!~"/health|/readiness|/metrics"'
 SHARE_OF_ERRORS: Final = ((0.01, "orange"), (0.05, "red"))
 _RANGE: Final = "[$__rate_interval]"
 

@@ -7,6 +7,8 @@ from typing import Final
 from scripts.grafana.panels import Dashboard, Panel, Query
 from scripts.grafana.queries import ASKED, MODEL, REQUESTS, increase, or_none, rate
 
+_EACH: Final = "{{model}}"
+
 
 def _in_an_hour(kind: str) -> str:
     return increase("conch_tokens_total", f'{MODEL}, kind="{kind}"', "model")
@@ -66,7 +68,7 @@ USAGE: Final = Dashboard(
                 [
                     Query(
                         f"{_in_an_hour('cached')} / {_in_an_hour('prompt')}",
-                        "{{model}}",
+                        _EACH,
                     )
                 ],
             ),
@@ -78,7 +80,12 @@ USAGE: Final = Dashboard(
                 "short",
                 [
                     Query(
-                        or_none(rate("conch_generations_total", 'outcome="cancelled"')), "cancelled"
+                        or_none(
+                            rate(
+                                "conch_generations_total", f'{MODEL}, outcome="cancelled"', "model"
+                            )
+                        ),
+                        _EACH,
                     )
                 ],
             ),
@@ -89,8 +96,8 @@ USAGE: Final = Dashboard(
                 [Query(rate("conch_stream_resumes_total"), "resumed")],
             ),
             Panel(
-                "The original dialect",
-                "Requests by the names of the original service.",
+                "By the original's names",
+                "Requests of every dialect, by the names that the original service's metrics had.",
                 "reqps",
                 [
                     Query(rate("chat_completions_requests_total"), "chat completions"),

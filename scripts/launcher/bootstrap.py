@@ -77,13 +77,15 @@ def ensure_environment(lock: Path, venv: Path) -> Path:
     return venv / "bin" / "python"
 
 
-def become(module: str, argv: "list[str]") -> int:
+def become(module: str, argv: "list[str]", lock: str = "serve.lock") -> int:
     """Install what serving needs, then turn this process into `python -m module` with `argv`.
+
+    lock: another one of requirements/, for a command that needs more.
 
     Returns, with the exit status and one sentence said, only when that is not possible.
     """
     try:
-        python = ensure_environment(ROOT / "requirements" / "serve.lock", ROOT / ".venv")
+        python = ensure_environment(ROOT / "requirements" / lock, ROOT / ".venv")
     except CannotPrepareError as exc:
         print(exc, file=sys.stderr)
         return exc.exit_code

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.launcher.bounded_log import BoundedLog
+from scripts.launcher.service_log import ServiceLog
 
 _CHUNK_BYTES = 65536
+# A traceback that is not written on for so long is whole.
+_SETTLE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Child:
         self._pump = pump
 
     @classmethod
-    async def start(cls, command: Command, log: BoundedLog, guard: Guard) -> "Child":
+    async def start(cls, command: Command, log: ServiceLog, guard: Guard) -> "Child":
         """Start `command` as the leader of a new session, its output going to `log`."""
         # A pipe of our own: with asyncio's, wait() would last as long as any heir of it lives.
         source, sink = os.pipe()
@@ -109,13 +111,34 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-async def _copy(source: int, log: BoundedLog) -> None:
+async def copy_to(log: ServiceLog, reader: asyncio.StreamReader) -> None:
+    """Log what is read until it ends."""
+    try:
+        while chunk := await reader.read(_CHUNK_BYTES):
+            log.write(chunk)
+            await _settle(log, reader)
+    finally:
+        log.end()
+
+
+async def _settle(log: ServiceLog, reader: asyncio.StreamReader) -> None:
+    """Log what comes in a burst; what waits for more of it when the burst is over is whole."""
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(_SETTLE_S):
+                chunk = await reader.read(_CHUNK_BYTES)
+            if not chunk:
+                return
+            log.write(chunk)
+    log.settle()
+
+
+async def _copy(source: int, log: ServiceLog) -> None:
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(source, "rb", buffering=0)
     )
     try:
-        while chunk := await reader.read(_CHUNK_BYTES):
-            log.write(chunk)
+        await copy_to(log, reader)
     finally:
         transport.close()

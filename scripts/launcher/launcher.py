@@ -3,20 +3,22 @@
 import asyncio
 import contextlib
 import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from frontend_api.logs import line_renderer
 from scripts.launcher import ports, services
 from scripts.launcher.child import running_guard
+from scripts.launcher.entries import Entry
 from scripts.launcher.errors import LaunchError
+from scripts.launcher.keeping import keep
 from scripts.launcher.plan import ROOT, Plan
 from scripts.launcher.readiness import wait_until_ready
 from scripts.launcher.service import Service
+from scripts.launcher.service_log import LogStream
 from scripts.launcher.services import Surroundings
 
 START_LIMIT_S = 600.0  # a big model takes minutes to load
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Where a server that listens on every address is reached from here.
 _REACHED_AT = {"0.0.0.0": ports.LOOPBACK, "::": "::1"}  # noqa: S104
 
@@ -28,9 +30,14 @@ async def launch(plan: Plan, environ: Mapping[str, str], say: Callable[[str], No
     """
     port = ports.check_listenable(plan.host, plan.port)
     prefix = f"conch_{os.getpid()}_"
+    folder = _run_folder(port)
     async with contextlib.AsyncExitStack() as stack:
+        stream = LogStream(folder / "conch.log", line_renderer(plan.log_format))
+        stack.callback(stream.close)
+        say = _also_logged(say, stream)
         around = Surroundings(
-            folder=_run_folder(port),
+            folder=folder,
+            stream=stream,
             environ=environ,
             guard=await stack.enter_async_context(running_guard(prefix)),
             shared_memory_prefix=prefix,
@@ -39,38 +46,23 @@ async def launch(plan: Plan, environ: Mapping[str, str], say: Callable[[str], No
         triton_url = plan.triton_url
         started: list[Service] = []
         if triton_url is None:
-            triton = stack.enter_context(services.own_triton(plan, around))
+            triton = await stack.enter_async_context(services.own_triton(plan, around))
             triton_url = triton.address
             started.append(triton)
         else:
             say(f"Using the Triton at {triton_url}.")
         started.append(stack.enter_context(services.api(plan, port, triton_url, around)))
-        await _keep(started, plan, port, say)
+        announcing = _announce(started, plan.host, port, say)
+        runs = [announcing, *(service.run() for service in started)]
+        await keep([[service] for service in started], runs, say)
 
 
-async def _keep(
-    started: Sequence[Service], plan: Plan, port: int, say: Callable[[str], None]
-) -> None:
-    stop = asyncio.Event()
-    with _signals(stop, started):
-        tasks = {
-            asyncio.create_task(stop.wait()),
-            asyncio.create_task(_announce(started, plan.host, port, say)),
-            *(asyncio.create_task(service.run()) for service in started),
-        }
-        pending = tasks
-        try:
-            while not stop.is_set():
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            say("Stopping ...")
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for service in reversed(started):  # the API first: it drains its streams
-                await service.stop()
+def _also_logged(say: Callable[[str], None], stream: LogStream) -> Callable[[str], None]:
+    def both(sentence: str) -> None:
+        say(sentence)
+        stream.add(Entry("info", sentence), "launcher")
+
+    return both
 
 
 async def _announce(
@@ -86,29 +78,6 @@ async def _announce(
         service.set_ready()
     in_url = f"[{reached_at}]" if ":" in reached_at else reached_at
     say(f"Conch is ready: http://{in_url}:{port}")
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event, started: Sequence[Service]) -> Iterator[None]:
-    """Set `stop` at the first signal to end, and kill the services at the second."""
-
-    def on_signal() -> None:
-        if stop.is_set():
-            for service in started:
-                service.kill()
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    # Under nohup a hang-up stays ignored.
-    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    numbers = _STOP_SIGNALS if is_nohup else (*_STOP_SIGNALS, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def _run_folder(port: int) -> Path:

@@ -8,6 +8,7 @@ _EXAMPLES = """examples:
   scripts/serve --port 8080 --workers 2
   scripts/serve --model demo --config config.toml
   scripts/serve --triton-url 127.0.0.1:8001
+  scripts/serve --metrics-port 8002
 """
 MAX_PORT = 65535
 
@@ -18,7 +19,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: "list[str]") -> argparse.Namespace:
-    """Return host, port, workers, model (list), repository, config, triton_url and no_build.
+    """Return host, port, workers, model (list), repository, config, triton_url,
+    metrics_port and no_build.
 
     What was not given is None: the configuration decides then. A wrong argument ends the
     process with one sentence and exit code 2.
@@ -38,6 +40,7 @@ def parse(argv: "list[str]") -> argparse.Namespace:
     add("--repository", type=_folder, metavar="DIR", help="where the models are")
     add("--config", type=_file, metavar="FILE", help="settings (see config.example.toml)")
     add("--triton-url", type=_address, metavar="HOST:PORT", help="use this Triton, start none")
+    add("--metrics-port", type=_port, metavar="PORT", help="of Triton's metrics (default: any)")
     add("--no-build", action="store_const", const=True, help="serve the web chat as it is")
     return parser.parse_args(argv)
 

@@ -11,8 +11,10 @@ from scripts.launcher.errors import LaunchError
 LOOPBACK = "127.0.0.1"
 
 
-def check_listenable(host: str, port: int) -> int:
+def check_listenable(host: str, port: int, option: str = "--port") -> int:
     """Return the port a server can listen on there: `port`, or a free one if it is 0.
+
+    option: the one that chooses another.
 
     Raises LaunchError (exit code 2) for an unknown host, a foreign address or a taken port.
     """
@@ -30,13 +32,13 @@ def check_listenable(host: str, port: int) -> int:
         except PermissionError as exc:
             raise LaunchError(f"Port {port} needs more rights than yours.", exit_code=2) from exc
         except OSError as exc:
-            raise LaunchError(_why_not(host, port, exc), exit_code=2) from exc
+            raise LaunchError(_why_not(host, port, exc, option), exit_code=2) from exc
         return int(probe.getsockname()[1])
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, error: OSError, option: str) -> str:
     if error.errno == 98:  # noqa: PLR2004 (EADDRINUSE)
-        return f"Port {port} on {host} is taken; choose another with --port."
+        return f"Port {port} on {host} is taken; choose another with {option}."
     return f"Conch cannot listen on {host}, port {port}: {error.strerror}."
 
 

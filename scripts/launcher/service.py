@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from scripts.launcher.bounded_log import BoundedLog
 from scripts.launcher.child import Child
 from scripts.launcher.errors import LaunchError
+from scripts.launcher.service_log import ServiceLog
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -37,7 +37,7 @@ class Service:
         self,
         name: str,
         start: Callable[[], Awaitable[Child]],
-        log: BoundedLog,
+        log: ServiceLog,
         say: Callable[[str], None],
         *,
         grace_s: float,
@@ -49,6 +49,17 @@ class Service:
         self._say = say
         self._child: Child | None = None
         self._was_ready = False
+        self._is_replaced = False
+
+    @property
+    def name(self) -> str:
+        """What its user calls it."""
+        return self._name
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now, if any."""
+        return None if self._child is None else self._child.pid
 
     def set_ready(self) -> None:
         """From now on an end is followed by a restart; before, it means that we cannot start."""
@@ -68,6 +79,9 @@ class Service:
             self._child = await self._start()
             code = await self.accompany(self._child)
             self._child = None
+            if self._is_replaced:
+                self._is_replaced = False
+                continue
             if not self._was_ready:
                 self._give_up_unless_clash(code, num_starts)
                 continue
@@ -82,6 +96,12 @@ class Service:
     async def stop(self) -> None:
         """End the program, by force when its time is up; cancel `run` before."""
         if self._child is not None:
+            await self._child.stop(self._grace_s)
+
+    async def restart(self) -> None:
+        """End the program as `stop` does; `run` then starts it again at once."""
+        if self._child is not None:
+            self._is_replaced = True
             await self._child.stop(self._grace_s)
 
     def kill(self) -> None:

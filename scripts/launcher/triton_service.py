@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
-from scripts.launcher.bounded_log import BoundedLog
 from scripts.launcher.child import Child, Guard
 from scripts.launcher.guard import remove_shared_memory
 from scripts.launcher.service import Service
+from scripts.launcher.service_log import ServiceLog
 from scripts.launcher.stub_watch import StubWatch
 from scripts.launcher.stubs import find_stub
 from scripts.launcher.triton_client import TritonUnreachableError, connected
@@ -25,19 +25,28 @@ class TritonService(Service):
         server: TritonServer,
         environ: Mapping[str, str],
         guard: Guard,
-        log: BoundedLog,
+        log: ServiceLog,
         say: Callable[[str], None],
+        *,
+        name: str = "Triton",
     ) -> None:
         async def start() -> Child:
             return await Child.start(server.command(environ), log, guard)
 
-        super().__init__("Triton", start, log, say, grace_s=_GRACE_S)
+        super().__init__(name, start, log, say, grace_s=_GRACE_S)
         self.address = server.address
         self._server = server
+        self._watching: asyncio.Task[None] | None = None
+
+    async def restart(self) -> None:
+        """End Triton, whose models then end without having died, and let it start again."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await super().restart()
 
     async def accompany(self, child: Child) -> int:
         """Watch the models while this run lasts; a killed server leaves shared memory behind."""
-        watch = asyncio.create_task(self._watch(child))
+        watch = self._watching = asyncio.create_task(self._watch(child))
         try:
             return await child.wait()
         finally:

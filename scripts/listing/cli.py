@@ -65,13 +65,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--url", type=_url, default="http://127.0.0.1:8000", help="of the server (%(default)s)")
+    address = "http://127.0.0.1:8000"
+    add("--url", type=http_address, default=address, help="of the server (%(default)s)")
     add("--repository", type=_folder, default=ROOT / "model_repository", help="the folder")
     add("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args(argv)
 
 
-def _url(text: str) -> str:
+def http_address(text: str) -> str:
+    """Return it; raises ArgumentTypeError where nothing could be asked there."""
     try:
         parts = urlsplit(text)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

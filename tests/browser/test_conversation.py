@@ -54,7 +54,8 @@ async def test_answering_again_makes_a_second_version_and_keeps_the_first(
     await chat.button("Answer again").click()
     await expect(chat.answer).to_have_text("The second answer.")
     await expect(chat.page.get_by_label("Version 2 of 2")).to_be_visible()
-    await chat.button("Earlier version").click()
+    async with chat.page.expect_response("**/head"):
+        await chat.button("Earlier version").click()
     await expect(chat.answer).to_have_text("The first answer.")
     await chat.page.reload()
 

@@ -73,7 +73,7 @@ async def test_an_answer_goes_on_through_a_reload_and_a_killed_worker_is_told(
     for worker in stored.workers():
         worker.kill()
     # When its lease is over, and somebody has looked.
-    await chat.wait_for_end("incomplete", timeout_ms=75_000)
+    await chat.wait_for_end("incomplete", timeout_ms=45_000)
     await until_async(stored.is_ready, "the workers are back")
 
     shown = await chat.answer.inner_text()

@@ -70,3 +70,32 @@ async def test_the_page_stays_where_its_reader_is_and_follows_again_when_asked_t
     await expect(chat.button("Go to the end")).to_be_hidden()
     await chat.wait_for_end()
     assert await chat.thread.evaluate(AT_END)
+
+
+async def test_a_wheel_turned_inside_a_code_block_moves_the_code_only(
+    chat: Chat, server: Scripted
+) -> None:
+    go_on = asyncio.Event()
+    code = "\n".join(f"line_{number} = {number}" for number in range(120))
+    server.model.say(
+        *said(f"```python\n{code}\n```\n\nSo far. ", piece=400, is_end=False),
+        go_on,
+        *said(MORE, piece=20, pause_s=0.02),
+    )
+    await chat.send("Write code")
+    block = chat.answers.last.locator("pre")
+    await expect(chat.answer).to_contain_text("So far.")
+    box = await chat.thread.bounding_box()
+    assert box
+    await chat.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await chat.page.mouse.wheel(0, 400)
+    await chat.until("document.querySelector('.code pre').scrollTop > 100")
+    down = await block.evaluate(TOP)
+
+    await chat.page.mouse.wheel(0, -80)
+    await chat.until(f"document.querySelector('.code pre').scrollTop < {down}")
+    go_on.set()
+    await chat.wait_for_end()
+
+    await expect(chat.button("Go to the end")).to_be_hidden()
+    assert await chat.thread.evaluate(AT_END)

@@ -179,3 +179,22 @@ async def test_two_answers_are_compared_and_the_better_one_is_kept(
     await expect(chat.answers).to_have_count(1)
     await expect(chat.page.get_by_label("Version 2 of 2")).to_be_visible()
     assert sorted(request.temperature for request in server.model.requests) == [0.1, 1.0]
+
+
+async def test_another_browser_has_the_settings_of_a_conversation(
+    new_chat: NewChat, server: Scripted
+) -> None:
+    one, other = await new_chat(), await new_chat()
+    await one.open()
+    await choose(one)
+    async with one.page.expect_response(
+        lambda answer: "conch_settings" in (answer.request.post_data or "")
+    ):
+        await one.ask("One")
+    await other.open(f"/c/{await one.session_id()}")
+    await expect(other.answers).to_have_count(1)
+
+    await other.ask("Two")
+
+    asked = server.model.requests[-1]
+    assert (asked.temperature, asked.top_k, asked.stop) == (0.2, 7, ("\n\n", "a,b"))

@@ -2,7 +2,8 @@
 
 COPY, RUN, ENV and the rest are taken as they stand; paths of the image's tree are put below the
 folder. All stages share it, so that what one stage copies from another is there already. A command
-that would touch a path outside is refused.
+that would touch a path outside is refused. pip and npm find what they would install in place, as
+far as this machine has it.
 """
 
 import os
@@ -18,12 +19,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from scripts.launcher.bootstrap import ROOT
+from tests.e2e.image_packages import lend_node, lend_python
 
 # Where a path begins; the trees that our Dockerfiles write to.
 _START = r"(?<![^\s\"'=:(])/"
 _OURS = re.compile(_START + r"(?=(?:opt|tmp|webapp|usr/local/bin)\b)")
 _ABSOLUTE = re.compile(_START + r"\w+")
 _MOUNT = re.compile(r"--mount=\S+\s+")
+_PIP = re.compile(r"pip --python (\S+) install .*-r (\S+)")
 # Of one command: generous, since most of it is the registry's.
 _LIMIT_S = 240
 
@@ -131,6 +134,10 @@ def _instructions(text: str) -> list[tuple[str, str]]:
 def _run(image: Image, command: str) -> None:
     outside = _ABSOLUTE.findall(_OURS.sub("", command))
     assert not outside, f"{command!r} touches {outside}"
+    if found := _PIP.search(image.inside(command)):
+        lend_python(lock=Path(found[2]), venv=Path(found[1]))
+    elif command.startswith("npm install "):
+        lend_node(image._folder() / "node_modules")
     image.run("/bin/sh", "-c", image.inside(command))
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from scripts.grafana.cli import DASHBOARDS
-from tests.e2e.conch_process import LIMIT_S, Conch, until_async
+from scripts.launcher.bootstrap import ROOT
+from tests.e2e.conch_process import LIMIT_S, Conch, until, until_async
 from tests.e2e.prometheus_process import CONFIGURATION, Prometheus, running_prometheus
 from tests.e2e.workers import a_client_of_each, begun
 
@@ -143,6 +147,22 @@ async def test_the_log_level_changes_in_every_worker(conch: Conch) -> None:
             async with asyncio.timeout(LIMIT_S):
                 while not await has_both(level):
                     pass
+
+
+def test_one_log_has_the_lines_of_the_api_of_triton_and_of_the_launcher(conch: Conch) -> None:
+    asked = "logged-once"
+    httpx.get(f"{conch.url}/v1/models", headers={"x-request-id": asked})
+    log = ROOT / ".run" / str(urlsplit(conch.url).port) / "conch.log"
+    until(lambda: asked in log.read_text(encoding="utf-8"), "the request is logged")
+
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
+    sources = {line.get("source") for line in lines}
+    assert {None, "triton", "launcher"} <= sources  # the API's own lines need not say so
+    # What the model's process prints goes where it is logged under its model's name.
+    stub = conch.process("triton_python_backend_stub", "/steady/1/model.py")
+    printed = {Path(f"/proc/{stub.pid}/fd/{number}").readlink() for number in (1, 2)}
+    assert all(link.name.startswith("socket:") for link in printed)
 
 
 async def test_the_status_of_one_worker_counts_what_another_one_has_in_hand(conch: Conch) -> None:

@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import np_to_triton_dtype
 
+from scripts.adding.__main__ import main as add_model
 from scripts.launcher.bootstrap import ROOT
 from scripts.listing.cli import main as list_models
 from tests.e2e.conch_process import LIMIT_S, Conch, running_conch
@@ -21,12 +22,15 @@ CHAT = [{"role": "user", "content": "Hello shell"}]
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conch]:
-    """A Conch in front of stock models; `demo` lends the ensemble its chat template."""
+    """A Conch in front of stock models; `lent` has only demo's template for the ensemble."""
     repository = tmp_path_factory.mktemp("stock")
     (repository / "demo").symlink_to(ROOT / "model_repository" / "demo")
+    version = ROOT / "model_repository" / "demo" / "1"
+    add = [str(version), "--tokenizer-only", "--name", "lent", "--repository", str(repository)]
+    assert add_model(add, print) == 0
     write_stock_models(repository)
-    models = [part for name in ("demo", *STOCK_NAMES) for part in ("--model", name)]
-    environ = {"CONCH_MODELS__CHAT_TEMPLATES": '{"ensemble": "demo"}'}
+    models = [part for name in ("demo", "lent", *STOCK_NAMES) for part in ("--model", name)]
+    environ = {"CONCH_MODELS__CHAT_TEMPLATES": '{"ensemble": "lent"}'}
     with running_conch("--repository", str(repository), *models, environ=environ) as conch:
         assert conch.url
         yield conch
@@ -72,6 +76,15 @@ async def test_a_chat_with_a_stock_model_goes_through_the_template_it_was_lent(
     assert prompt.strip() != "Hello shell"
 
 
+async def test_a_model_that_is_only_a_tokenizer_refuses_to_generate(foreign: Conch) -> None:
+    async with httpx.AsyncClient(base_url=foreign.url, timeout=LIMIT_S) as http:
+        refused = await http.post("/v1/chat/completions", json={"model": "lent", "messages": CHAT})
+        split = await http.post("/tokenize", json={"model": "lent", "messages": CHAT})
+
+    assert (refused.status_code, split.status_code) == (400, 200)
+    assert "generates nothing" in refused.json()["error"]["message"]
+
+
 async def test_a_stock_model_without_a_template_refuses_chats(foreign: Conch) -> None:
     async with httpx.AsyncClient(base_url=foreign.url, timeout=LIMIT_S) as http:
         body = {"model": "tensorrt_llm_bls", "messages": CHAT}
@@ -88,6 +101,7 @@ def test_all_of_them_are_in_the_table(foreign: Conch, capsys: pytest.CaptureFixt
     assert [line.split()[:3] for line in lines] == [
         ["demo", "ready", "openvino"],
         ["ensemble", "ready", "-"],
+        ["lent", "ready", "tokenizer"],
         ["tensorrt_llm_bls", "ready", "-"],
     ]
 

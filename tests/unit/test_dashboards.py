@@ -27,6 +27,10 @@ OF_TRITON = {
     "nv_cpu_utilization",
     "nv_cpu_memory_used_bytes",
     "nv_cpu_memory_total_bytes",
+    "nv_gpu_utilization",
+    "nv_gpu_memory_used_bytes",
+    "nv_gpu_memory_total_bytes",
+    "nv_gpu_power_usage",
 }
 OF_PROMETHEUS = {"up", "ALERTS"}
 # Errors of the server that no generation ends with by itself.

@@ -33,6 +33,7 @@ def exchanges(dialogue: Sequence[Turn]) -> Iterator[tuple[str, str]]:
             yield question.text, answer.text
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_dialogues(split: Split, pool: list[list[Turn]]) -> None:
     assert Dialogues(split, seed=1).pool(0) == pool
     assert Dialogues(split, seed=1).pool(1) != pool

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from itertools import repeat
 from typing import Any
 
 import grpc
@@ -60,6 +61,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         # Tensors are sent, a string is an error_message, an event is waited for.
         self.answers = list(answers)
         self.describe_error = ""
+        # Several Tritons behind one address: who describes, who generates, who is dead.
+        self.describers: Iterator[str] = repeat("")
+        self.generators: Iterator[str] = repeat("")
+        self.dead: set[str] = set()
         self.description: dict[str, object] = dict(DESCRIPTION)
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
@@ -89,8 +94,12 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     ) -> AsyncIterator[Any]:
         try:
             async for request in requests:
-                if _is_describe(request):
-                    yield self._describe()
+                is_probe = _is_describe(request)
+                server = next(self.describers if is_probe else self.generators)
+                if server:
+                    await context.send_initial_metadata((("x-conch-server", server),))
+                if is_probe or server in self.dead:
+                    yield self._describe(is_dead=server in self.dead)
                     continue
                 self.requests.append(request)
                 self.metadata.append(dict(context.invocation_metadata()))
@@ -101,9 +110,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             self.cancelled.set()
             raise
 
-    def _describe(self) -> Any:
-        if self.describe_error:
-            return service_pb2.ModelStreamInferResponse(error_message=self.describe_error)
+    def _describe(self, *, is_dead: bool) -> Any:
+        error = "Stub process 'demo_0_0' is not healthy." if is_dead else self.describe_error
+        if error:
+            return service_pb2.ModelStreamInferResponse(error_message=error)
         return response({"text_output": text(json.dumps(self.description))})
 
     async def _answer(self) -> AsyncIterator[Any]:

@@ -68,14 +68,26 @@ class FakeControl:
         self.unloaded = asyncio.Event()
         self.calls: list[tuple[str, str]] = []
         self.failure: ServiceError | None = None
+        # What the next loads end with; then `failure` counts.
+        self.refusals: list[ServiceError] = []
+        self.used = asyncio.Event()
+        self.unused: dict[str, float] = {}
         self._alone = asyncio.Lock()
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         return self._alone
 
+    def note_use(self, name: str) -> None:
+        self.used.set()
+
+    def unused_s(self, name: str) -> float | None:
+        return self.unused.get(name)
+
     async def load(self, name: str) -> None:
         self.calls.append(("load", name))
         await self.may_go_on.wait()
+        if self.refusals:
+            raise self.refusals.pop(0)
         if self.failure is not None:
             raise self.failure
         self._set(name, "ready")

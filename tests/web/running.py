@@ -102,6 +102,7 @@ async def serving(
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=drain_s,
     )
     server = uvicorn.Server(config)

@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from frontend_api.adapters.sqlite import SqliteStore
 from frontend_api.app import create_app
 from frontend_api.domain.errors import BackendLost
 from frontend_api.domain.generation import Accepted
+from frontend_api.settings import TracingSettings
+from frontend_api.telemetry import Telemetry
+from frontend_api.telemetry.otlp import OtlpTracing
+from tests.collector import running_collector
 from tests.web.fakes import TALKER, FakeCatalogue, FakeGenerator, words
 from tests.web.keyed import KEYS, bearer, with_keys
 from tests.web.running import Json, ask, wired
@@ -70,7 +75,7 @@ def bodies(canary: Canaries) -> Iterator[tuple[str, Json]]:
 
 
 @pytest.mark.parametrize("ending", [words("", "."), [BackendLost("gone")]])
-async def test_what_is_said_is_in_no_log_metric_audit_or_count(
+async def test_what_is_said_is_in_no_log_metric_trace_audit_or_count(
     ending: list[Any], log: io.StringIO, tmp_path: Path
 ) -> None:
     canary, path = Canaries(), tmp_path / "conch.db"
@@ -81,7 +86,10 @@ async def test_what_is_said_is_in_no_log_metric_audit_or_count(
     chosen = with_keys(security={"blocklist_path": str(rules)})
     wiring = wired(generator, FakeCatalogue(TALKER), chosen, store=SqliteStore(path))
 
-    refusals, metrics = await everything_asked(create_app(wiring), canary)
+    with running_collector() as collector:
+        tracing = OtlpTracing(TracingSettings(endpoint=collector.url))
+        traced = replace(wiring, telemetry=Telemetry(tracing=tracing))
+        refusals, metrics = await everything_asked(create_app(traced), canary)
 
     with closing(sqlite3.connect(path)) as db:
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
@@ -91,6 +99,8 @@ async def test_what_is_said_is_in_no_log_metric_audit_or_count(
     assert {table for table in dump if canary.found_in(dump[table])} <= OF_SESSIONS
     assert canary.found_in(log.getvalue()) <= {"wrong model"}
     assert canary.found_in(metrics) == set()
+    assert len(collector.spans) > len(canary.put)
+    assert canary.found_in(str(collector.bodies)) == set()
     # A client is told what is wrong in its own words; nothing of what was to be said.
     assert canary.found_in(refusals) <= {"wrong field", "wrong model", "wrong value"}
 

@@ -111,26 +111,27 @@ async def test_a_prompt_that_does_not_fit_is_refused_before_any_text_also_of_a_s
     assert refused.headers["x-ratelimit-remaining-tokens"] == "90"
 
 
-async def test_an_answer_without_a_limit_is_capped_at_what_the_budget_leaves() -> None:
+async def test_an_answer_without_a_limit_is_capped_at_a_part_of_what_the_budget_leaves() -> None:
     generator = answering(prompt=5, tokens=2)
-    async with limited(generator, tokens_per_minute=300) as client:
-        answers = [await client.post(CHAT[0], json=ask()) for _ in range(8)]
+    async with limited(generator, tokens_per_minute=4000) as client:
+        answers = [await client.post(CHAT[0], json=ask()) for _ in range(3)]
 
-    assert [request.max_tokens for request in generator.requests] == [
-        150,
-        146,
-        143,
-        139,
-        136,
-        132,
-        129,
-    ]
-    assert [answer.status_code for answer in answers] == [200] * 7 + [429]
+    assert [request.max_tokens for request in generator.requests] == [1000, 998, 996]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+
+async def test_with_too_little_left_no_answer_without_a_limit_is_begun() -> None:
+    generator = answering(prompt=5, tokens=2)
+    async with limited(generator, tokens_per_minute=262) as client:
+        answers = [await client.post(CHAT[0], json=ask()) for _ in range(2)]
+
+    assert [request.max_tokens for request in generator.requests] == [256]
+    assert [answer.status_code for answer in answers] == [200, 429]
 
 
 async def test_an_answer_without_a_limit_is_not_capped_where_the_budget_holds_the_context() -> None:
     generator = answering()
-    async with limited(generator, tokens_per_minute=4096) as client:
+    async with limited(generator, tokens_per_minute=4 * 4096) as client:
         assert (await client.post(CHAT[0], json=ask())).status_code == 200
 
     assert [request.max_tokens for request in generator.requests] == [None]

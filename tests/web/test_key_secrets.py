@@ -129,6 +129,15 @@ def test_the_renderer_s_other_words_stay() -> None:
     assert render(None, "info", {}) == "ck_, ck_x, request ck_0123456789ab done"
 
 
+@pytest.mark.parametrize("secret", ['pa"ss\\word', "pässwört"])
+def test_a_secret_is_hidden_however_json_and_repr_spell_it(secret: str) -> None:
+    render = redacting(structlog.processors.JSONRenderer(), [secret])
+
+    line = render(None, "info", {"event": f"no way to {secret}", "error": ValueError(secret)})
+
+    assert json.loads(str(line)) == {"event": "no way to ***", "error": "ValueError('***')"}
+
+
 def test_settings_do_not_show_their_keys() -> None:
     chosen = with_keys()
 

@@ -60,6 +60,8 @@ async def test_a_model_says_what_it_is() -> None:
             "base": None,
             "max_sequences": 8,
             "load_seconds": 1.5,
+            "loading_seconds": None,
+            "loading_percent": None,
             "memory_bytes": 1_000_000,
         },
     }

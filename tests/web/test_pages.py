@@ -45,7 +45,10 @@ def cors_of(response: httpx.Response) -> dict[str, str]:
 
 
 async def test_a_preflight_needs_no_key_and_names_what_clients_send() -> None:
-    asked = "authorization, content-type, x-stainless-lang, openai-beta, x-evil, idempotency-key"
+    asked = (
+        "authorization, content-type, x-stainless-lang, openai-beta, x-evil, idempotency-key,"
+        " traceparent, tracestate"
+    )
     async with keyed_app(with_friend()) as (_, client):
         answer = await client.options(CHAT, headers=preflight(FRIEND, asked))
 

@@ -203,22 +203,32 @@ async def test_who_stands_in_line_for_too_long_is_told_to_come_back() -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
-async def test_without_keys_a_full_line_is_nobodys_fault() -> None:
+@pytest.mark.parametrize(
+    ("trusted", "status", "code"),
+    [("127.0.0.1", 503, "overloaded"), ("", 429, "too_many_waiting")],
+)
+async def test_without_keys_addresses_stand_in_line_as_far_as_proxies_may_tell_them(
+    trusted: str, status: int, code: str
+) -> None:
     free = asyncio.Event()
     generator = FakeGenerator([Accepted(1), free, *words("a")])
-    chosen = settings(limits={"max_queue_per_model": 1})
+    chosen = settings(limits={"max_queue_per_model": 1}, security={"trusted_proxies": trusted})
     async with served(generator, chosen, catalogue=NARROW) as server:
-        first = asyncio.create_task(server.client.post(CHAT, json=ask()))
+
+        async def asked(address: str) -> httpx.Response:
+            return await server.client.post(CHAT, json=ask(), headers={"x-forwarded-for": address})
+
+        first = asyncio.create_task(asked("10.0.0.1"))
         await asyncio.wait_for(generator.opened.wait(), LIMIT_S)
-        second = asyncio.create_task(server.client.post(CHAT, json=ask()))
+        second = asyncio.create_task(asked("10.0.0.1"))
         async with asyncio.timeout(LIMIT_S):
             while not await metric(server, 'conch_queue_length{model="demo"}'):
                 pass
 
-        refused = await server.client.post(CHAT, json=ask())
+        # Nobody's fault, unless all of it is one client's.
+        refused = await asked("10.0.0.2")
         free.set()
         answers = await asyncio.gather(first, second)
 
-    assert refused.status_code == 503
-    assert refused.json()["error"]["code"] == "overloaded"
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
     assert [answer.status_code for answer in answers] == [200, 200]

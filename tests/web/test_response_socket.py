@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
 
 from frontend_api.domain.errors import Overloaded
-from frontend_api.domain.generation import Accepted
+from frontend_api.domain.generation import Accepted, Delta
 from frontend_api.web.answer_types_events import SocketEvent
 from frontend_api.web.response_socket import MAX_AT_ONCE
 from tests.web.fakes import HANG, Step, words
@@ -168,6 +168,16 @@ async def test_a_heartbeat_comes_before_the_first_token() -> None:
             pass
 
         assert await socket.next() == {"type": "heartbeat"}
+
+
+async def test_a_client_that_asks_for_it_is_told_how_many_tokens_there_are() -> None:
+    several = Delta(0, "Three tokens at once", 3)
+    async with desk([Accepted(1), several, HANG]) as at, socket_of(at) as socket:
+        await socket.create(count_tokens=True)
+        while (told := await socket.next())["type"] != "heartbeat":
+            response_id = told["response_id"]
+
+    assert told == {"type": "heartbeat", "tokens": {response_id: 3}}
 
 
 @pytest.mark.parametrize(

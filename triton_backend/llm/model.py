@@ -6,6 +6,7 @@ module; the package around it is found through its folder.
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ __package__ = Path(__file__).parent.name
 from .contract import INPUTS, OUTPUTS
 from .errors import LoadError, RequestError
 from .metrics import EngineMetrics, Kind, Metric
+from .output import name_output
 from .parameters import read_parameters
 from .reply import Reply, write_reply
 from .service import Service, open_model
@@ -46,7 +48,8 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the version folder, or refuse with one sentence."""
-        _log_to_triton()
+        name_output(args["model_name"], os.environ)
+        _log_to_triton(args["model_name"])
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         folder = Path(args["model_repository"]) / args["model_version"]
         texts = json.loads(args["model_config"]).get("parameters", {})
@@ -130,10 +133,12 @@ class _TritonLogHandler(logging.Handler):
         write.get(record.levelname, pb_utils.Logger.log_error)(self.format(record))
 
 
-def _log_to_triton() -> None:
+def _log_to_triton(model: str) -> None:
     logger = logging.getLogger(__package__)
     logger.setLevel(logging.INFO)
-    logger.handlers = [_TritonLogHandler()]
+    handler = _TritonLogHandler()
+    handler.setFormatter(logging.Formatter(f"[model {model}] %(message)s"))
+    logger.handlers = [handler]
     logger.propagate = False
 
 

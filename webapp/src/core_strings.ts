@@ -10,6 +10,8 @@ export const coreStrings = {
   notSent: (why: string) => `Not sent: ${why}`,
   notRenamed: (why: string) => `The name was not changed: ${why}`,
   notPinned: (why: string) => `The pin was not changed: ${why}`,
+  notShared: (why: string) => `The settings are kept in this browser only: ${why}`,
+  tooLong: 'They are too long.',
   notDeleted: (why: string) => `The conversation was not deleted: ${why}`,
   notSwitched: (why: string) => `The branch was not switched: ${why}`,
   notForked: (why: string) => `The copy was not made: ${why}`,

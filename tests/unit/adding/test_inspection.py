@@ -1,5 +1,7 @@
 """What a checkpoint is, read from its files; and what is wrong with it, in one sentence."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,65 @@ def test_a_context_that_is_not_told_must_be_given(tmp_path: Path) -> None:
 
     with pytest.raises(AddingError, match="--context"):
         inspect_checkpoint(folder)
+
+
+ODD: tuple[object, ...] = (
+    [],
+    {},
+    "text",
+    7,
+    True,
+    [[]],
+    [{"name": []}],
+    {"content": []},
+    None,
+    1.5,
+)
+FIELDS = (
+    "architectures", "max_position_embeddings", "num_attention_heads", "hidden_size", "head_dim",
+    "num_key_value_heads", "num_hidden_layers", "eos_token_id", "text_config",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_a_field_of_any_type_is_read_or_told_in_a_sentence(tmp_path: Path, value: object) -> None:
+    for field in FIELDS:
+        folder = make_checkpoint(tmp_path, **{field: value})
+        with suppress(AddingError):
+            inspect_checkpoint(folder)
+    make_checkpoint(tmp_path)
+    for name in ("added_tokens", "chat_template", "eos_token"):
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            write(tmp_path / file, {name: value})
+            with suppress(AddingError):
+                inspect_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("weight_map", [None, [], "x", {"w": 1}, {"w": "../other.safetensors"}])
+def test_an_index_that_names_no_files_beside_it_is_refused(
+    tmp_path: Path, weight_map: object
+) -> None:
+    make_checkpoint(tmp_path)
+    write(tmp_path / "model.safetensors.index.json", {"weight_map": weight_map})
+
+    with pytest.raises(AddingError, match="in which files the weights are"):
+        inspect_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header", [[], 1, {"w": 1}, {"w": {"data_offsets": ["a", "b"], "shape": [1]}}]
+)
+def test_a_header_of_weights_of_another_form_is_refused(tmp_path: Path, header: object) -> None:
+    make_checkpoint(tmp_path)
+    raw = json.dumps(header).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(raw).to_bytes(8, "little") + raw)
+
+    with pytest.raises(AddingError, match="is no safetensors file"):
+        inspect_checkpoint(tmp_path)
+
+
+def test_a_template_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (make_checkpoint(tmp_path) / "chat_template.jinja").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(AddingError, match=r"chat_template.jinja .* is no text"):
+        inspect_checkpoint(tmp_path)

@@ -150,6 +150,49 @@ def test_a_model_is_built_again_for_another_gpu(
     assert (made.sm, made.gpu, manifest.quantization) == (86, "NVIDIA A10", "int8_wo")
 
 
+def test_a_rebuild_takes_what_is_given_again_in_place_of_what_was(
+    build: Build, repository: Path, tmp_path: Path
+) -> None:
+    assert build("--quantization", "int8_wo") == 0
+    (tmp_path / "other").mkdir()
+    again = ("--quantization", "int4_wo", "--max-batch", "4")
+    with workshop(tmp_path / "other", gpus=A10):
+        assert main(["--rebuild", "gpu", "--repository", str(repository), *again]) == 0
+
+    manifest, made = built(repository)
+    assert manifest.quantization == "int4_wo"
+    assert made.arguments[-4:] == again
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (["--modelopt", "/tmp"], "gpu was built with --modelopt, which names code to run"),
+        (
+            ["--no-container", "--examples=/tmp"],
+            "gpu was built with --examples, which names code to run",
+        ),
+        (["--repository", "/"], "engine.json of gpu has the argument --repository"),
+        (["--rebuild", "gpu"], "engine.json of gpu has the argument --rebuild"),
+    ],
+)
+def test_a_rebuild_takes_no_code_and_no_place_from_a_file(
+    build: Build,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    written: list[str],
+    sentence: str,
+) -> None:
+    assert build() == 0
+    path = repository / "gpu" / "1" / "engine.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["build"]["arguments"] += written
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+    assert main(["--rebuild", "gpu", "--repository", str(repository)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("shop", "sentence"),
     [

@@ -29,10 +29,11 @@ def work_of(
     places: int = 1,
     max_sequences: int | None = 1,
     is_own: bool = False,
+    address: str = "",
 ) -> Work:
     """Return the work of a key's request; None: of somebody without a key."""
     return Work(
-        caller=Caller(key_id=key, limits=KeyLimits(priority_weight=weight)),
+        caller=Caller(key_id=key, address=address, limits=KeyLimits(priority_weight=weight)),
         model=ServedModel(model, max_sequences=max_sequences),
         request_id="",
         num_sequences=places,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from frontend_api.domain.errors import BudgetSpent, ContentRefused, StoreLost
 from frontend_api.domain.generation import Usage
 from frontend_api.ports import Store
 from frontend_api.service.admission import Work
-from frontend_api.service.audit import MANY, MAX_WAITING, Audit, Happening
+from frontend_api.service.audit import MANY, MAX_BURST, MAX_WAITING, Audit, Happening
 from frontend_api.service.callers import Caller
 from tests.web.fakes import DEMO, FixedClock
 
@@ -63,6 +64,24 @@ async def test_a_flood_of_different_things_fills_a_bounded_place_and_is_counted_
     assert sum(entry.count for entry in entries) == 5 * MAX_WAITING
     assert MANY in {entry.actor for entry in entries}
     assert max(len(entry.subject) for entry in entries) == 200
+
+
+async def test_refusals_fill_the_database_no_faster_than_they_may_and_none_is_lost() -> None:
+    admin = Happening(actor="k", action="admin_keys.create_key", outcome="done")
+    async with opened() as (store, audit):
+        for number in range(MAX_BURST + MAX_WAITING):
+            audit.note(replace(REFUSAL, actor=str(number)))
+            if number % 100 == 0:
+                await audit.write()
+        audit.note(admin)
+        await audit.write()
+        kept = (await store.entries(ANY, after=None, limit=10_000)).entries
+        shown = await written(audit)
+
+    assert len(kept) == MAX_BURST + 1
+    assert "admin_keys.create_key" in {entry.action for entry in kept}
+    # Who reads it sees what waits as well.
+    assert sum(entry.count for entry in shown) == MAX_BURST + MAX_WAITING + 1
 
 
 async def test_what_happens_while_the_store_is_away_is_written_when_it_is_back() -> None:

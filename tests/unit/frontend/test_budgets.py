@@ -1,6 +1,7 @@
 """The budgets of keys as a gate: what is set aside, renewed and settled, whatever goes wrong."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -223,13 +224,33 @@ async def test_a_key_without_a_limit_on_tokens_is_asked_about_none_and_renewed()
     assert unlimited.max_tokens is None
 
 
-async def test_a_model_that_tells_no_context_answers_with_half_of_what_is_left() -> None:
+@pytest.mark.parametrize("context", [None, 100_000])
+async def test_without_max_tokens_an_answer_gets_a_quarter_of_what_is_left(
+    context: int | None,
+) -> None:
+    model, limits = replace(DEMO, context_length=context), KeyLimits(tokens_per_minute=8000)
     async with stage() as on:
-        asked = work(max_tokens=None, model=replace(DEMO, context_length=None))
-        async with on.budgets.entered(asked):
-            assert await on.charged() == 1000
+        first, second = (work(limits, max_tokens=None, model=model) for _ in range(2))
+        async with on.budgets.entered(first), on.budgets.entered(second):
+            set_aside = await on.charged()
+            first.usage.prompt_tokens = 4500
+            await on.budgets.accepted(first)
+            accepted = await on.charged()
 
-    assert asked.max_tokens == 500
+    assert (first.max_tokens, second.max_tokens) == (2000, 1500)
+    assert (set_aside, accepted) == (3500, 8000)
+
+
+async def test_without_max_tokens_little_is_still_a_beginning() -> None:
+    async with stage() as on:
+        several = [work(max_tokens=None) for _ in range(4)]
+        async with contextlib.AsyncExitStack() as running:
+            for each in several[:3]:
+                await running.enter_async_context(on.budgets.entered(each))
+            with pytest.raises(BudgetSpent):
+                await running.enter_async_context(on.budgets.entered(several[3]))
+
+    assert [each.max_tokens for each in several] == [256, 256, 256, None]
 
 
 async def test_changes_of_one_ledger_are_written_together() -> None:

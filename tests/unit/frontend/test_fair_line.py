@@ -1,5 +1,6 @@
 """Who is next: weighted fair order by tokens, a bounded line, and processes that die."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -259,6 +260,39 @@ def test_the_memory_never_overflows() -> None:
         line.leave(index, 0, 0)
     # A subject more than there are rows takes the place of one that has nothing here.
     assert line.state(entered(line, -2, bounds)) == RUNNING
+
+
+def test_more_subjects_than_there_are_rows_are_told_apart_while_they_are_here() -> None:
+    line, bounds = empty_line(), Bounds(places=2, max_waiting=10)
+    for subject in range(NUM_ENTRIES):
+        line.leave(entered(line, subject, bounds), 1, 0.1)
+    first, second = entered(line, -1, bounds), entered(line, -2, bounds)
+    waiting = [entered(line, subject, bounds) for subject in (-1, -1, -2)]
+
+    ended(line, first, 500, bounds)
+    ended(line, second, 10, bounds)
+
+    assert running(line, *waiting) == [waiting[0], waiting[2]]
+
+
+def test_a_million_subjects_take_little_longer_each_than_the_first_hundreds() -> None:
+    """All of them cannot be tried here; those that find every row taken can."""
+    line, bounds = empty_line(), Bounds(places=2, max_waiting=10)
+
+    def passed_s(first: int) -> float:
+        began = time.thread_time()
+        for subject in range(first, first + 256):
+            index = line.start_at_once(Entry(worker=0, subject=subject), bounds)
+            assert index is not None
+            line.leave(index, 1, 0.1)
+        return time.thread_time() - began
+
+    first_s = passed_s(0)
+    for first in range(256, NUM_ENTRIES, 256):
+        passed_s(first)
+
+    # Looking at all rows for a free one takes a hundred times as long.
+    assert min(passed_s(NUM_ENTRIES + first) for first in range(0, 1024, 256)) < 15 * first_s
 
 
 def test_two_views_of_one_memory_are_one_line() -> None:

@@ -5,6 +5,7 @@ import statistics
 import time
 
 import psutil
+import pytest
 
 from frontend_api.adapters.sqlite import memory_store
 from frontend_api.domain.errors import WrongKey
@@ -22,6 +23,7 @@ NUM_TIMED = 80
 MAX_T = 4.5
 
 
+@pytest.mark.slow
 async def test_a_flood_of_made_up_keys_fills_no_memory() -> None:
     checks = KeyChecks(MemoryKeys(), Watch(), ())
     audit = Audit(memory_store(), Watch(), days=0)
@@ -50,10 +52,12 @@ async def _t(checks: KeyChecks) -> float:
 
 async def _difference(checks: KeyChecks) -> float:
     """Return by how many seconds an almost right secret takes longer than a wholly wrong one."""
+    # Of both only the last characters change: a processor learns what comes again and again.
+    beginnings = {"nearly": SECRET[:-8], "wholly": new_secret()[:-8]}
     tried = [
-        (kind, written(KEY_ID, secret))
+        (kind, written(KEY_ID, beginning + new_secret()[:8]))
         for _ in range(NUM_TIMED)
-        for kind, secret in (("nearly", SECRET[:-8] + new_secret()[:8]), ("wholly", new_secret()))
+        for kind, beginning in beginnings.items()
     ]
     random.shuffle(tried)
     times: dict[str, list[float]] = {"nearly": [], "wholly": []}

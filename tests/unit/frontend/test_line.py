@@ -130,19 +130,31 @@ async def test_models_have_lines_of_their_own() -> None:
         await two.end()
 
 
-@pytest.mark.parametrize(("key", "kind"), [("a", TooManyWaiting), (None, Overloaded)])
-async def test_who_fills_the_line_is_told_whose_fault_it_is(
-    key: str | None, kind: type[TooManyWaiting | Overloaded]
-) -> None:
+@pytest.mark.parametrize(("key", "who"), [("a", "API key"), (None, "address")])
+async def test_who_fills_the_line_is_told_so(key: str | None, who: str) -> None:
     async with opened_line(max_queue_per_model=2) as line:
         standing = await stood(line, *[key] * 3)
         (late,) = await stood(line, key)
 
-        with pytest.raises(kind) as refusal:
+        with pytest.raises(TooManyWaiting, match=f"This {who} has too many") as refusal:
             await asyncio.wait_for(late.task, LIMIT_S)
         assert refusal.value.retry_after_s is not None
         assert refusal.value.retry_after_s >= 1
         for each in standing:
+            await each.leave()
+
+
+async def test_without_keys_each_address_has_its_turn() -> None:
+    async with opened_line() as line:
+        first, *others = await stood(line, *[None] * 5)
+        neighbour = Standing(work_of(None, address="10.0.0.7"), line)
+        await settled()
+
+        await first.end()
+        await neighbour.until_it_runs()
+
+        assert running(others) == []
+        for each in [neighbour, *others]:
             await each.leave()
 
 

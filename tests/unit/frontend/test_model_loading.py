@@ -7,7 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from frontend_api.domain.errors import Conflict, ModelNotFound, ModelNotReady
+from frontend_api.domain.errors import (
+    Conflict,
+    ModelNotFound,
+    ModelNotReady,
+    ShuttingDown,
+)
 from frontend_api.domain.model import ModelState, ServedModel
 from frontend_api.service.callers import Caller, set_caller
 from frontend_api.service.model_loading import ModelLoading
@@ -247,3 +252,43 @@ async def test_a_key_may_use_a_model_by_the_name_that_its_list_has() -> None:
     for name in ("a", "b"):
         with pytest.raises(ModelNotFound):
             models.served(name)
+
+
+async def test_a_loading_model_is_not_unloaded() -> None:
+    stage = Stage()
+    stage.control.may_go_on.clear()
+    asking = asyncio.create_task(stage.use("a"))
+    await turns()
+    with pytest.raises(Conflict, match="being loaded"):
+        await stage.loading.unload("a")
+
+    stage.control.may_go_on.set()
+    await asking
+
+
+@pytest.mark.parametrize("state", ["ready", "unloaded"])
+async def test_an_operators_load_ends_when_the_server_stops(state: ModelState) -> None:
+    stage = Stage(replace(A, state=state))
+    stage.control.may_go_on.clear()
+    asking = asyncio.create_task(stage.loading.load("a"))
+    await turns()
+    stage.loading.stop()
+
+    with pytest.raises(ShuttingDown):
+        await asking
+    with pytest.raises(ShuttingDown):
+        await stage.loading.load("a")
+
+
+async def test_what_another_worker_uses_is_not_idle() -> None:
+    mute = [replace(model, state="ready") for model in (A, B)]
+    stage = Stage(*mute, idle_unload_s=60)
+    stage.control.unused = {"a": 1.0}
+    async with asyncio.timeout(LIMIT_S), stage.loading.running(), stage.using("b"):
+        await stage.control.used.wait()
+        stage.clock.seconds += 99
+    async with asyncio.timeout(LIMIT_S), stage.loading.running():
+        stage.clock.seconds += 99
+        await stage.control.unloaded.wait()
+
+    assert stage.loaded == {"a"}

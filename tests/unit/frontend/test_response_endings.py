@@ -260,6 +260,7 @@ async def test_a_background_response_that_waits_for_the_model_is_queued() -> Non
     assert ending_of(feed.message).status == "completed"
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_in_memory_of_ended_responses() -> None:
     async with answering(FakeGenerator([Accepted(1), *words("yes")])) as desk:
         before, old = asyncio.all_tasks(), living()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from frontend_api.domain.budgets import UsageRow
+from frontend_api.domain.budgets import UsageFilter, UsagePage, UsageRow
 from frontend_api.domain.errors import StoreLost
 from frontend_api.domain.generation import Usage
 from frontend_api.service.admission import Work
@@ -24,6 +24,8 @@ ROW = UsageRow(
     cached_tokens=1,
     completion_tokens=2,
 )
+
+TODAY = UsageFilter(first_day=ROW.day, last_day=ROW.day)
 
 
 class ListStore:
@@ -42,10 +44,9 @@ class ListStore:
         # They are kept; that is told later.
         await self.may_go_on.wait()
 
-    async def usage(
-        self, first_day: str, last_day: str, *, key_id: str | None = None
-    ) -> Sequence[UsageRow]:
-        return [row for row in self.rows if first_day <= row.day <= last_day]
+    async def usage(self, wanted: UsageFilter, limit: int) -> UsagePage:
+        rows = [row for row in self.rows if wanted.first_day <= row.day <= wanted.last_day]
+        return UsagePage(rows[:limit], {}, len(rows) > limit)
 
 
 def work(**given: object) -> Work:
@@ -92,6 +93,19 @@ async def test_usage_is_summed_by_key_and_model_and_written_at_the_end() -> None
     ]
 
 
+async def test_what_runs_is_counted_every_second_and_nothing_twice() -> None:
+    running = work(usage=Usage())
+    async with counting() as (store, usage), usage.entered(running):
+        running.usage.prompt_tokens = 5
+        await usage.write()
+        await usage.write()
+        told = list(store.rows)
+        running.usage.completion_tokens, running.usage.cached_tokens = 2, 1
+
+    assert told == [replace(ROW, cached_tokens=0, completion_tokens=0)]
+    assert store.rows == [*told, replace(ROW, num_requests=0, prompt_tokens=0)]
+
+
 async def test_a_generation_that_fails_is_counted_as_far_as_it_came() -> None:
     async with counting() as (store, usage):
         with pytest.raises(RuntimeError):
@@ -105,14 +119,14 @@ async def test_what_has_just_ended_is_shown() -> None:
     async with counting() as (_, usage):
         await used(usage, work())
 
-        assert await usage.rows(usage.today(), usage.today()) == [ROW]
+        assert (await usage.page(TODAY, 10)).rows == [ROW]
 
 
 async def test_who_leaves_while_it_is_written_has_nothing_counted_twice() -> None:
     async with counting() as (store, usage):
         await used(usage, work())
         store.may_go_on.clear()
-        reading = asyncio.create_task(usage.rows(usage.today(), usage.today()))
+        reading = asyncio.create_task(usage.page(TODAY, 10))
         async with asyncio.timeout(5):
             while not store.rows:  # noqa: ASYNC110
                 await asyncio.sleep(0)

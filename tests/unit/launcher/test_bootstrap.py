@@ -13,6 +13,8 @@ from scripts.launcher.bootstrap import CannotPrepareError, ensure_environment
 
 ROOT = Path(__file__).parents[3]
 
+pytestmark = pytest.mark.slow
+
 
 def write_wheel(folder: Path, name: str) -> str:
     """Write a wheel of one empty module; its requirement line with hash."""

@@ -39,6 +39,7 @@ def test_all_options_are_read() -> None:
         ["--repository", "/nowhere"],
         ["--triton-url", "http://localhost:8001"],
         ["--triton-url", "localhost"],
+        ["--metrics-port", "70000"],
         ["--wokers", "2"],
         ["demo"],
     ],

@@ -87,3 +87,31 @@ def test_a_wrong_setting_is_one_sentence(
 
 def test_port_0_on_the_command_line_asks_for_any_free_port(repository: Path) -> None:
     assert plan(repository, "--port", "0").port == 0
+
+
+def test_triton_sends_its_traces_where_the_api_does(repository: Path) -> None:
+    url = "http://127.0.0.1:4318/v1/traces"
+
+    assert plan(repository).traces_to == ""
+    assert plan(repository, CONCH_TRACING__ENDPOINT=url).traces_to == url
+
+
+def test_the_port_of_tritons_metrics_is_chosen_or_any_free_one(repository: Path) -> None:
+    chosen = plan(repository, "--metrics-port", "8002", CONCH_TRITON__METRICS_PORT="9002")
+    set_up = plan(repository, CONCH_TRITON__METRICS_PORT="9002")
+
+    assert (plan(repository).metrics_port, chosen.metrics_port, set_up.metrics_port) == (
+        0, 8002, 9002,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("environ", [{"METRICS_PORT": "8002"}, {"LOG_LEVEL": "info"}])
+def test_what_is_for_our_own_triton_is_refused_for_another(
+    repository: Path, environ: dict[str, str]
+) -> None:
+    settings = {f"CONCH_TRITON__{name}": value for name, value in environ.items()}
+
+    with pytest.raises(LaunchError, match="is for the Triton that scripts/serve starts") as told:
+        plan(repository, "--triton-url", "gpu-box:8001", **settings)
+
+    assert told.value.exit_code == 2

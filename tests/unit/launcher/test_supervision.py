@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.launcher.bounded_log import BoundedLog
 from scripts.launcher.child import Child, Command, Guard, running_guard
+from scripts.launcher.entries import EntryReader
 from scripts.launcher.errors import LaunchError
 from scripts.launcher.guard import groups_left
 from scripts.launcher.service import LONGEST_PAUSE_S, STABLE_AFTER_S, Pauses, Service
+from scripts.launcher.service_log import LogStream, ServiceLog
 from scripts.launcher.stub_watch import StubWatch
 from scripts.launcher.stubs import Stub
 from scripts.launcher.triton_client import ProcessDeadError, TritonUnreachableError
@@ -35,9 +36,9 @@ LEAVES_A_GRANDCHILD = [
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[BoundedLog]:
-    with contextlib.closing(BoundedLog(tmp_path / "service.log")) as log:
-        yield log
+def log(tmp_path: Path) -> Iterator[ServiceLog]:
+    with contextlib.closing(LogStream(tmp_path / "conch.log", str)) as stream:
+        yield ServiceLog(stream, "service", EntryReader())
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def is_gone(pid: int) -> bool:
 
 
 async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(
-    log: BoundedLog, guard: Guard
+    log: ServiceLog, guard: Guard
 ) -> None:
     child = await Child.start(command(IGNORES_TERM), log, guard)
     await until(lambda: "up" in log.tail())
@@ -71,7 +72,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(
     assert is_gone(child.pid)
 
 
-async def test_what_a_child_leaves_behind_ends_with_it(log: BoundedLog, guard: Guard) -> None:
+async def test_what_a_child_leaves_behind_ends_with_it(log: ServiceLog, guard: Guard) -> None:
     child = await Child.start(command(LEAVES_A_GRANDCHILD), log, guard)
 
     code = await child.wait()
@@ -117,7 +118,7 @@ async def running(service: Service) -> AsyncIterator[None]:
         await service.stop()
 
 
-async def test_a_service_that_dies_is_started_again(log: BoundedLog, guard: Guard) -> None:
+async def test_a_service_that_dies_is_started_again(log: ServiceLog, guard: Guard) -> None:
     said: list[str] = []
     children: list[Child] = []
 
@@ -137,8 +138,30 @@ async def test_a_service_that_dies_is_started_again(log: BoundedLog, guard: Guar
     assert all(is_gone(child.pid) for child in children)
 
 
+async def test_a_service_that_is_restarted_ends_and_starts_without_a_pause_or_a_word(
+    log: ServiceLog, guard: Guard
+) -> None:
+    said: list[str] = []
+    service = Service(
+        "The service",
+        lambda: Child.start(command(SLEEPS), log, guard),
+        log,
+        said.append,
+        grace_s=LIMIT_S,
+    )
+    async with running(service):
+        await until(lambda: service.pid is not None)
+        first = service.pid or 0
+
+        await service.restart()
+
+        await until(lambda: service.pid not in (None, first))
+        assert is_gone(first)
+    assert said == []
+
+
 async def test_a_service_that_never_was_ready_is_an_error_with_the_end_of_its_log(
-    log: BoundedLog, guard: Guard
+    log: ServiceLog, guard: Guard
 ) -> None:
     fails = command([sys.executable, "-c", "import sys; sys.exit('no such setting')"])
     service = Service("The API", lambda: Child.start(fails, log, guard), log, print, grace_s=5)

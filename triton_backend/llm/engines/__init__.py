@@ -6,6 +6,7 @@ from ..backlog import Backlog
 from ..errors import LoadError
 from ..manifest import EngineManifest
 from .protocol import Engine
+from .tokenizer_only import TokenizerOnly
 
 
 def open_engine(folder: Path, manifest: EngineManifest, backlog: Backlog | None = None) -> Engine:
@@ -40,6 +41,8 @@ def _open(folder: Path, manifest: EngineManifest, backlog: Backlog | None) -> En
             from .tensorrt_llm_opening import open_tensorrt_llm_engine  # noqa: PLC0415
 
             return open_tensorrt_llm_engine(folder, manifest)
+        case "tokenizer":
+            return TokenizerOnly()
     raise LoadError(
         f"{folder.parent.name}: engine.json names the unknown engine {manifest.engine}."
     )

@@ -25,6 +25,12 @@ export function objectsAt(from: JsonObject, name: string): readonly JsonObject[]
   return Array.isArray(value) ? value.map(asObject) : [];
 }
 
+/** The fields of an object that are text. */
+export function textsAt(from: JsonObject, name: string): Readonly<Record<string, string>> {
+  const entries = Object.entries(objectAt(from, name));
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
 export function textAt(from: JsonObject, name: string): string {
   return textOrNull(from, name) ?? '';
 }

@@ -2,7 +2,7 @@
 
 import type { Message, MessageStatus, Part, Role, Stats } from '../tree/message';
 import type { Failure } from './failure';
-import { type JsonObject, asObject, flagAt, numberAt, numberOrNull, objectAt, objectsAt, oneOf, textAt, textOrNull } from './json';
+import { type JsonObject, asObject, flagAt, numberAt, numberOrNull, objectAt, objectsAt, oneOf, textAt, textOrNull, textsAt } from './json';
 import type { Match, Model, SessionSummary } from './types';
 
 /** The field of a response's metadata that says under which key it was asked for. */
@@ -21,6 +21,7 @@ export function sessionOf(value: unknown): SessionSummary {
     updatedAt: numberAt(ours, 'updated_at'),
     head: textOrNull(ours, 'head'),
     numMessages: numberAt(ours, 'num_messages'),
+    metadata: textsAt(from, 'metadata'),
   };
 }
 

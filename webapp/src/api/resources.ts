@@ -40,13 +40,19 @@ export async function changeSession(
   return sessionOf(await askJson(one(id), { method: 'POST', body: { x_conch: changes } }));
 }
 
+/** All of it is replaced. */
+export async function changeMetadata(id: string, metadata: Readonly<Record<string, string>>): Promise<SessionSummary> {
+  return sessionOf(await askJson(one(id), { method: 'POST', body: { metadata } }));
+}
+
 /** Also when the page is left meanwhile. */
 export async function deleteSession(id: string): Promise<void> {
   await ask(one(id), { method: 'DELETE', keepalive: true });
 }
 
+/** Also when the page is left meanwhile. */
 export async function moveHead(id: string, messageId: string): Promise<SessionSummary> {
-  return sessionOf(await askJson(`${one(id)}/head`, { method: 'POST', body: { message_id: messageId } }));
+  return sessionOf(await askJson(`${one(id)}/head`, { method: 'POST', body: { message_id: messageId }, keepalive: true }));
 }
 
 export async function forkSession(id: string, messageId: string): Promise<SessionSummary> {

@@ -13,6 +13,7 @@ export interface SessionSummary {
   readonly updatedAt: number;
   readonly head: string | null;
   readonly numMessages: number;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 export interface Page<T> {

@@ -28,7 +28,7 @@ export function ChatView({ threadId, sessionId, messageId }: ChatViewProps): Rea
   useComposerFocus(messageId);
   return (
     <main className="chat">
-      <ChatHead threadId={threadId} sessionId={sessionId} />
+      <ChatHead threadId={threadId} sessionId={sessionId} isMissing={thread?.state === 'missing'} />
       <Thread threadId={threadId} focusMessageId={messageId} />
       {thread?.state !== 'missing' && <Composer threadId={threadId} />}
     </main>
@@ -43,9 +43,16 @@ function useComposerFocus(messageId: string | null): void {
   }, [messageId]);
 }
 
-function ChatHead({ threadId, sessionId }: { threadId: string; sessionId: string | null }): ReactNode {
+interface HeadProps {
+  readonly threadId: string;
+  readonly sessionId: string | null;
+  readonly isMissing: boolean;
+}
+
+function ChatHead({ threadId, sessionId, isMissing }: HeadProps): ReactNode {
   const known = useSessionTitle(sessionId);
-  const title = known !== '' ? known : sessionId === null ? strings.newChat : strings.untitled;
+  const unnamed = isMissing ? strings.appName : sessionId === null ? strings.newChat : strings.untitled;
+  const title = known !== '' ? known : unnamed;
   return (
     <PageHead title={title}>
       <ModelPicker threadId={threadId} />

@@ -7,6 +7,8 @@ import { Icon } from './icon';
 
 interface FindBarProps {
   readonly path: readonly Message[];
+  /** Those of them that are on the page: when others are, their words are marked. */
+  readonly onPage: readonly Message[];
   /** Bring the message with this id into view. */
   readonly onShow: (id: string, hasFocus: boolean) => void;
   readonly onClose: () => void;
@@ -45,16 +47,18 @@ function useMatches(path: readonly Message[], words: string): { ids: readonly st
   return { ids, at, move };
 }
 
-export function FindBar({ path, onShow, onClose }: FindBarProps): ReactNode {
+export function FindBar({ path, onPage, onShow, onClose }: FindBarProps): ReactNode {
   const [typed, setTyped] = useState('');
   const words = useDeferredValue(typed.trim().toLowerCase());
   const { ids, at, move } = useMatches(path, words);
   const shown = ids[at];
   useEffect(() => {
     if (shown !== undefined) onShow(shown, false);
-    mark(words);
-  }, [shown, words, onShow]);
-  useEffect(() => () => mark(''), []);
+  }, [shown, onShow]);
+  useEffect(() => {
+    if (onPage.length > 0) mark(words);
+    return () => mark('');
+  }, [words, onPage]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') {
       event.preventDefault();

@@ -37,7 +37,7 @@ export function hintFor(model: Model): string {
   const state = strings.modelStates[model.state];
   return [
     model.reason === null ? state : `${state}: ${model.reason}`,
-    model.engine === 'simulated' ? strings.simulated : model.quantization,
+    model.engine === 'simulated' ? strings.simulated : model.quantization === 'none' ? null : model.quantization,
     model.contextLength === null ? null : strings.contextOf(model.contextLength),
   ]
     .filter((part) => part !== null)

@@ -95,7 +95,10 @@ function TitleField({ title, onSave, onDone }: TitleFieldProps): ReactNode {
       onKeyDown={(event) => {
         if (event.nativeEvent.isComposing) return;
         if (event.key === 'Enter') save();
-        if (event.key === 'Escape') onDone();
+        if (event.key !== 'Escape') return;
+        // Nor is the drawer closed with it.
+        event.stopPropagation();
+        onDone();
       }}
     />
   );

@@ -1,4 +1,4 @@
-/** What the server counted and timed for an answer; while it grows, a live estimate. */
+/** What the server counted and timed for an answer; while it grows, as far as it has counted. */
 
 import type { ReactNode } from 'react';
 import { usePrefs } from '../state/prefs';
@@ -48,7 +48,7 @@ export function LiveStats({ live }: { live: LiveAnswer }): ReactNode {
     <div className="message-foot">
       {showStats && (
         <ul className="stats" aria-label={strings.stats}>
-          {live.rate !== null && <li data-stat="live-rate">{strings.liveRate(live.rate.toFixed(1))}</li>}
+          {live.rate !== null && <li data-stat="live-rate">{strings.rate(live.rate.toFixed(1))}</li>}
           {live.firstAt !== null && <li data-stat="live-ttft">{strings.ttft(seconds(live.firstAt - live.askedAt))}</li>}
         </ul>
       )}

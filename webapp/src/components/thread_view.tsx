@@ -1,8 +1,7 @@
 /** The conversation in view: its messages, what is compared, and the ways to its end and to a word in it. */
 
-import { useCallback, useEffect, useRef, useState, type ReactNode, type RefObject } from 'react';
-import type { Stick } from '../scroll/stick';
-import { useOlder } from '../scroll/use_older';
+import { useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
+import { useSpan } from '../scroll/use_span';
 import { useStick } from '../scroll/use_stick';
 import { useTarget } from '../scroll/use_target';
 import { useComparison, usePath, useThread, type Thread as OpenThread } from '../state/threads';
@@ -60,11 +59,14 @@ function Standing({ thread }: { thread: OpenThread }): ReactNode {
 }
 
 /** Go to the end whenever this person has just said something. */
-function useEndOnSend(path: readonly Message[], stick: RefObject<Stick | null>): void {
+function useEndOnSend(path: readonly Message[], toEnd: () => void): void {
   const last = path.at(-1);
+  const sent = useRef<string>(null);
   useEffect(() => {
-    if (last?.status === 'sending') stick.current?.toEnd();
-  }, [last, stick]);
+    if (last?.status !== 'sending' || sent.current === last.key) return;
+    sent.current = last.key;
+    toEnd();
+  }, [last, toEnd]);
 }
 
 /** Open by Ctrl+F; pressed again in the field it is the browser's own. */
@@ -103,20 +105,22 @@ function useFocusedMessage(thread: OpenThread, id: string | null, show: (id: str
 function Conversation({ thread, focusMessageId }: { thread: OpenThread; focusMessageId: string | null }): ReactNode {
   const path = usePath(thread.id);
   const compared = useComparison(thread.id);
-  const { scroller, content, stick, isFar } = useStick();
-  const { first, sentinel, reveal } = useOlder(path.length, scroller, stick);
-  const show = useTarget(path, { first, reveal }, scroller, stick);
+  const sticking = useStick();
+  const { scroller, content, stick, isFar } = sticking;
+  const shown = useSpan(path.length, sticking);
+  const { first, end, top, bottom, toEnd } = shown;
+  const show = useTarget(path, shown, scroller, stick);
   const find = useFindBar();
-  useEndOnSend(path, stick);
+  useEndOnSend(path, toEnd);
   useFocusedMessage(thread, focusMessageId, show);
-  const messages = path.slice(first).filter((message) => !compared.includes(message));
+  const messages = path.slice(first, end).filter((message) => !compared.includes(message));
   return (
     <div className="thread-place">
-      {find.isOpen && <FindBar path={path} onShow={show} onClose={find.close} />}
+      {find.isOpen && <FindBar path={path} onPage={messages} onShow={show} onClose={find.close} />}
       <div ref={scroller} className="thread" role="log" aria-live="off" aria-label={strings.thread} tabIndex={0}>
         <div ref={content} className="thread-content" data-comparing={compared.length > 0}>
           {path.length === 0 && <Welcome />}
-          <div ref={sentinel} />
+          <div ref={top} />
           {messages.map((message) => (
             <MessageView
               key={message.key}
@@ -126,10 +130,11 @@ function Conversation({ thread, focusMessageId }: { thread: OpenThread; focusMes
               isLast={message === path.at(-1)}
             />
           ))}
+          <div ref={bottom} />
           {compared.length > 0 && <Comparison threadId={thread.id} answers={compared} />}
         </div>
       </div>
-      {isFar && <ToEnd onClick={() => stick.current?.toEnd()} />}
+      {isFar && <ToEnd onClick={toEnd} />}
     </div>
   );
 }

@@ -3,16 +3,16 @@
  *
  * How it works: where a block may have ended, the whole lines are split into blocks, and every block but
  * the last is *sealed*: its token is kept and never looked at again. What follows, the tail, is lexed anew
- * at each call, after `remend` has closed what is still open in it. An open code fence is not lexed at
+ * at each call (`tail.ts`), after `remend` has closed what is still open in it. An open code fence is not lexed at
  * all. When the answer ends, the whole text is split once more, and lexed anew unless the blocks are
  * those that were sealed: so the end never depends on how the text came in.
  *
- * A tail that takes long (one endless list) is not lexed at every call, so that there is time for all
+ * A tail that takes long (one endless paragraph) is not lexed at every call, so that there is time for all
  * else: `dueIn` then says when to ask again.
  */
 import type { Links } from 'marked';
-import remend from 'remend';
 import { lex, lexBlocks, type Node } from './lexer';
+import { Tail } from './tail';
 
 export type Block = { start: number; node: Node; isOpen: boolean };
 
@@ -28,7 +28,6 @@ const MAX_REST_MS = 100;
 /** Where it is worth looking for a block that has ended; most end with a blank line. */
 const blockEnd = /\n(?:[ \t]*\n| {0,3}[#`~])/;
 const openFence = /^ {0,3}(`{3,}(?!.*`)|~{3,})[ \t]*([^\n]*)\n/;
-const remendOptions = { linkMode: 'text-only', htmlTags: false, comparisonOperators: false } as const;
 
 /** The code of a fence that has begun and not ended, or undefined. */
 function unclosedCode(text: string): Node | undefined {
@@ -59,6 +58,7 @@ export class Blocks {
   private readonly now: () => number;
   private text = '';
   private wasLive = true;
+  private readonly tail = new Tail();
   private sealed: Block[] = [];
   private sealedEnd = 0;
   private lookedAt = 0;
@@ -100,6 +100,7 @@ export class Blocks {
   }
 
   private reset(): void {
+    this.tail.reset();
     this.sealed = [];
     this.sealedEnd = 0;
     this.lookedAt = 0;
@@ -108,9 +109,7 @@ export class Blocks {
   }
 
   private finalBlocks(): Block[] {
-    const { nodes, links } = lexBlocks(this.text, {});
-    const isAsSealed = !hasLinks(links) && isBeginning(this.sealed, placed(nodes, 0, false));
-    if (!isAsSealed) this.reset();
+    if (!this.isAsSealed()) this.reset();
     const rest = lex(this.text.slice(this.sealedEnd), {});
     this.links = rest.links;
     this.sealed = [...this.sealed, ...placed(rest.nodes, this.sealedEnd, false)];
@@ -118,12 +117,19 @@ export class Blocks {
     return this.sealed;
   }
 
+  /** Whether the whole text has the blocks that were sealed while it came. */
+  private isAsSealed(): boolean {
+    if (this.sealedEnd === 0) return true;
+    const { nodes, links } = lexBlocks(this.text, {});
+    return !hasLinks(links) && isBeginning(this.sealed, placed(nodes, 0, false));
+  }
+
   private liveBlocks(): Block[] {
     const lineEnd = this.text.lastIndexOf('\n') + 1;
     if (blockEnd.test(this.text.slice(Math.max(this.lookedAt - 1, 0), lineEnd))) this.seal(lineEnd);
     const tail = this.text.slice(this.sealedEnd);
     const code = unclosedCode(tail);
-    const nodes = code ? [code] : lex(remend(tail, remendOptions), this.links).nodes;
+    const nodes = code ? [code] : this.tail.nodes(tail, this.links);
     return [...this.sealed, ...placed(nodes, this.sealedEnd, true)];
   }
 
@@ -131,7 +137,7 @@ export class Blocks {
   private seal(lineEnd: number): void {
     this.lookedAt = lineEnd;
     const lines = this.text.slice(this.sealedEnd, lineEnd);
-    if (unclosedCode(lines)) return;
+    if (unclosedCode(lines) || this.tail.isOneBlock(lines, this.links)) return;
     const { nodes } = lexBlocks(lines, this.links);
     const settled = nodes.slice(0, Math.max(nodes.findLastIndex(isShown), 0));
     const length = settled.reduce((sum, node) => sum + node.raw.length, 0);
@@ -140,6 +146,7 @@ export class Blocks {
     this.links = lexed.links;
     this.sealed.push(...placed(lexed.nodes, this.sealedEnd, false));
     this.sealedEnd += length;
+    this.tail.reset();
   }
 }
 

@@ -5,6 +5,7 @@
  * any other is the reader's. Upward by the reader lets go (a wheel turned upward at once, before the
  * scroll event comes); reaching the end by the reader's own scrolling takes hold again. Shrinking
  * content also moves the position up, but leaves it at the end: that is nobody leaving. No timers.
+ * While newer messages are not on the page (`use_span.ts`) its end is not the thread's: nothing holds.
  */
 
 /** Upward drift that is no decision: rounding at fractional zoom, a finger's tremble. */
@@ -17,6 +18,7 @@ const BUTTON_HIDES_PX = 60;
 export class Stick {
   isPinned = true;
   private isFar = false;
+  private isPartial = false;
   private last = 0;
   private drift = 0;
   private readonly scroller: HTMLElement;
@@ -54,10 +56,16 @@ export class Stick {
     this.isPinned = false;
   }
 
-  /** Content above has changed: put `anchor` back to where it stood on the screen. */
-  keep(anchor: HTMLElement, topBefore: number): void {
-    const moved = anchor.getBoundingClientRect().top - topBefore;
-    if (Math.abs(moved) >= 1) this.write(this.scroller.scrollTop + moved);
+  /** Whether newer messages are missing below. */
+  setPartial(isPartial: boolean): void {
+    this.isPartial = isPartial;
+    if (isPartial) this.release();
+    this.follow();
+  }
+
+  /** Content above has grown by so much: let what the reader sees stand where it stood. */
+  moveBy(pixels: number): void {
+    if (Math.abs(pixels) >= 1) this.write(this.scroller.scrollTop + pixels);
   }
 
   private distance(): number {
@@ -84,7 +92,7 @@ export class Stick {
     const isAtEnd = this.distance() <= AT_END_PX;
     this.drift = moved < 0 ? this.drift + moved : 0;
     if (this.drift < -DRIFT_PX && !isAtEnd) this.isPinned = false;
-    else if (moved > 0 && isAtEnd) this.isPinned = true;
+    else if (moved > 0 && isAtEnd && !this.isPartial) this.isPinned = true;
     this.tell();
   }
 
@@ -114,7 +122,8 @@ export class Stick {
   }
 
   private tell(): void {
-    const isFar = !this.isPinned && this.distance() > (this.isFar ? BUTTON_HIDES_PX : BUTTON_SHOWS_PX);
+    const farPx = this.isFar ? BUTTON_HIDES_PX : BUTTON_SHOWS_PX;
+    const isFar = this.isPartial || (!this.isPinned && this.distance() > farPx);
     if (isFar === this.isFar) return;
     this.isFar = isFar;
     this.onFar(isFar);

@@ -3,14 +3,14 @@
 import { useCallback, useEffect, useRef, useState, type RefObject } from 'react';
 import type { Message } from '../tree/message';
 import type { Stick } from './stick';
-import type { Older } from './use_older';
+import type { Shown } from './use_span';
 
 type Target = { readonly id: string; readonly hasFocus: boolean };
 
 /** The result shows a message; `hasFocus` also moves the keyboard's focus to it. */
 export function useTarget(
   path: readonly Message[],
-  { first, reveal }: Pick<Older, 'first' | 'reveal'>,
+  { first, end, reveal }: Pick<Shown, 'first' | 'end' | 'reveal'>,
   scroller: RefObject<HTMLElement | null>,
   stick: RefObject<Stick | null>,
 ): (id: string, hasFocus: boolean) => void {
@@ -20,7 +20,7 @@ export function useTarget(
     if (target === reached.current) return;
     const index = target === null ? -1 : path.findIndex((message) => message.id === target.id);
     if (target === null || index < 0) return;
-    if (index < first) {
+    if (index < first || index >= end) {
       reveal(index);
       return;
     }
@@ -34,6 +34,6 @@ export function useTarget(
     article.getBoundingClientRect();
     article.classList.add('message-found');
     if (target.hasFocus) article.focus({ preventScroll: true });
-  }, [target, path, first, reveal, scroller, stick]);
+  }, [target, path, first, end, reveal, scroller, stick]);
   return useCallback((id: string, hasFocus: boolean) => setTarget({ id, hasFocus }), []);
 }

@@ -9,6 +9,7 @@ import { Socket, type Wire, type WireListener } from '../stream/socket';
 import { checkAccess } from './access';
 import { Asking } from './asking';
 import { Opening } from './opening';
+import { SharedSettings } from './shared_settings';
 import { TurnTaking } from './turn_taking';
 
 export const socket = new Socket(openWire, browserClock, {
@@ -31,6 +32,7 @@ export const asking = new Asking(
 );
 export const opening = new Opening(asking.answers, resources);
 export const turns = new TurnTaking(asking, opening, resources);
+export const sharedSettings = new SharedSettings(resources, browserClock);
 
 let sentKey: string | null = null;
 

@@ -1,8 +1,8 @@
-/** What each session asks of its model, kept in this browser and sent with every question. */
+/** What each session asks of its model: kept here and with the session (shared_settings.ts), sent with every question. */
 
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import { type JsonObject, asObject, numberOrNull, objectAt, textAt, textOrNull } from '../api/json';
+import { asObject, numberOrNull, objectAt, textAt, textOrNull } from '../api/json';
 import type { ResponseBody } from '../stream/protocol';
 import { keep, readKept } from './kept';
 import type { SessionSettings } from './settings_types';
@@ -31,6 +31,20 @@ interface Kept {
 }
 
 export const settings = createStore<Kept>(readSettings);
+const changeListeners = new Set<(place: string) => void>();
+
+/** Be told when somebody here has changed them; the result ends it. */
+export function whenSettingsChange(listener: (place: string) => void): () => void {
+  changeListeners.add(listener);
+  return () => {
+    changeListeners.delete(listener);
+  };
+}
+
+/** What was chosen for a session; null: nothing, it goes by the defaults. */
+export function ownSettings(sessionId: string): SessionSettings | null {
+  return settings.getState().bySession[sessionId] ?? null;
+}
 
 export function settingsOf(threadId: string): SessionSettings {
   const { bySession, defaults } = settings.getState();
@@ -43,12 +57,12 @@ export function useSettings(threadId: string): SessionSettings {
 }
 
 export function changeSettings(threadId: string, changes: Partial<SessionSettings>): void {
-  put(placeOf(threadId), { ...settingsOf(threadId), ...changes });
+  change(placeOf(threadId), { ...settingsOf(threadId), ...changes });
 }
 
 /** Back to the defaults. */
 export function resetSettings(threadId: string): void {
-  put(placeOf(threadId), settings.getState().defaults);
+  change(placeOf(threadId), settings.getState().defaults);
 }
 
 export function defaultSettings(): SessionSettings {
@@ -69,6 +83,7 @@ export function moveSettings(sessionId: string): void {
   const next = { ...others, [sessionId]: chosen };
   settings.setState({ bySession: next, defaults: { ...defaults, model: chosen.model } });
   keep(NAME, settings.getState());
+  for (const listener of changeListeners) listener(sessionId);
 }
 
 /** The fields of a request for a response that say the same. */
@@ -87,7 +102,13 @@ export function wireSettings(asked: SessionSettings): ResponseBody {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
-function put(place: string, asked: SessionSettings): void {
+function change(place: string, asked: SessionSettings): void {
+  putSettings(place, asked);
+  for (const listener of changeListeners) listener(place);
+}
+
+/** Keep these here, wherever they come from. */
+export function putSettings(place: string, asked: SessionSettings): void {
   const { [place]: _, ...others } = settings.getState().bySession;
   const entries = Object.entries({ ...others, [place]: asked });
   settings.setState({ bySession: Object.fromEntries(entries.slice(-MOST_SESSIONS)) });
@@ -96,11 +117,13 @@ function put(place: string, asked: SessionSettings): void {
 
 function readSettings(): Kept {
   const kept = asObject(readKept(NAME));
-  const bySession = Object.entries(objectAt(kept, 'bySession')).map(([id, value]) => [id, settingsIn(asObject(value))] as const);
-  return { defaults: settingsIn(objectAt(kept, 'defaults')), bySession: Object.fromEntries(bySession) };
+  const bySession = Object.entries(objectAt(kept, 'bySession')).map(([id, value]) => [id, settingsIn(value)] as const);
+  return { defaults: settingsIn(kept['defaults']), bySession: Object.fromEntries(bySession) };
 }
 
-function settingsIn(from: JsonObject): SessionSettings {
+/** Settings that were kept as JSON; what is missing is not asked for. */
+export function settingsIn(value: unknown): SessionSettings {
+  const from = asObject(value);
   const stop = from['stop'];
   return {
     model: textOrNull(from, 'model'),

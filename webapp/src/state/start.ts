@@ -3,7 +3,7 @@
 import { whenKeyIsRefused } from '../api/http';
 import { access, checkAccess, onOpened, refused } from './access';
 import { followConnection } from './connection';
-import { asking, connect, opening, socket } from './core';
+import { asking, connect, opening, sharedSettings, socket } from './core';
 import { saveDrafts } from './drafts';
 import { loadModels } from './models';
 import { followTheme } from './prefs';
@@ -19,7 +19,7 @@ const RUNNING_LOOK_MS = 5000;
 
 /** Begin; the result ends it. */
 export function startCore(): () => void {
-  const ends = [followConnection(), followTheme(), joinTabs(heard), listenToThePage(), lookNowAndThen()];
+  const ends = [followConnection(), followTheme(), joinTabs(heard), listenToThePage(), lookNowAndThen(), sharedSettings.start()];
   whenKeyIsRefused(refused);
   onOpened(begin);
   asking.whenOpened((sessionId) => void refreshSession(sessionId));

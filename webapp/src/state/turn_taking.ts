@@ -39,6 +39,7 @@ export class TurnTaking {
   async send(threadId: string, text: string): Promise<boolean> {
     const thread = threadOf(threadId);
     if (thread === undefined || text.trim() === '') return false;
+    if (thread.state !== 'ready') return this.sendWhenLoaded(thread, text);
     if (isAnswering(thread)) {
       this.numQueued += 1;
       const prompt = { key: `queued-${this.numQueued}`, text };
@@ -88,7 +89,7 @@ export class TurnTaking {
   /** Have two ways of answering side by side; they are branches like any others. */
   async compare(threadId: string, text: string, choices: readonly [RunChoice, RunChoice]): Promise<boolean> {
     const thread = threadOf(threadId);
-    if (thread === undefined || text.trim() === '' || isAnswering(thread)) return false;
+    if (thread?.state !== 'ready' || text.trim() === '' || isAnswering(thread)) return false;
     const [one, other] = choices;
     hideDraft(threadId);
     const first = await this.asking.ask({ threadId, parentId: thread.tree.head, text, ...one });
@@ -154,6 +155,15 @@ export class TurnTaking {
     const prompt = threadOf(threadId)?.queued.find((each) => each.key === key);
     changeThread(threadId, ({ queued }) => ({ queued: queued.filter((each) => each.key !== key) }));
     if (prompt !== undefined) addToDraft(threadId, prompt.text);
+  }
+
+  /** Until a session is loaded nobody knows where its end is. */
+  private async sendWhenLoaded({ id, sessionId }: Thread, text: string): Promise<boolean> {
+    hideDraft(id);
+    if (sessionId !== null) await this.opening.open(sessionId);
+    if (threadOf(id)?.state === 'ready') return this.send(id, text);
+    addToDraft(id, text);
+    return false;
   }
 
   /** Say what waits, or give it back if there is nothing to go on from. */

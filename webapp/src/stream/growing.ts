@@ -10,22 +10,24 @@ export interface LiveAnswer {
   /** When it was asked for here, or first seen; milliseconds since 1970. */
   readonly askedAt: number;
   readonly firstAt: number | null;
-  /** Estimated tokens a second over the last seconds; the true figure comes with the end. */
+  /** Tokens a second over the last seconds, as the server counts them; null: it has not said. */
   readonly rate: number | null;
 }
 
 const RATE_WINDOW_MS = 3000;
 const MIN_RATE_WINDOW_MS = 400;
-// Events that are told again come faster than the model speaks: they are no measure of it.
-const RETOLD_MS = 1000;
+
+interface Count {
+  readonly at: number;
+  readonly numTokens: number;
+}
 
 export class GrowingAnswer {
   private phase: LiveAnswer['phase'];
   private parts: Part[] = [];
   private readonly askedAt: number;
   private firstAt: number | null = null;
-  private arrivals: number[] = [];
-  private paceFrom = 0;
+  private counts: readonly Count[] = [];
   private isFrozen = false;
 
   constructor(phase: LiveAnswer['phase'], askedAt: number) {
@@ -53,10 +55,10 @@ export class GrowingAnswer {
     }
   }
 
-  /** What comes next was said before. */
-  retold(now: number): void {
-    this.arrivals = [];
-    this.paceFrom = now + RETOLD_MS;
+  /** The server says how many tokens there are by now; a delta may be of several. */
+  counted(numTokens: number, at: number): void {
+    const recent = this.counts.filter((count) => at - count.at <= RATE_WINDOW_MS);
+    if (!this.isFrozen) this.counts = [...recent, { at, numTokens }];
   }
 
   /** Show nothing that comes from now on: the person has seen enough. */
@@ -64,11 +66,11 @@ export class GrowingAnswer {
     this.isFrozen = true;
   }
 
-  snapshot(now: number): LiveAnswer {
+  snapshot(): LiveAnswer {
     const { phase, askedAt, firstAt } = this;
     // An item of an unknown kind leaves a hole.
     const parts = this.parts.filter((part) => part !== undefined);
-    return { phase, parts, askedAt, firstAt, rate: this.rate(now) };
+    return { phase, parts, askedAt, firstAt, rate: this.rate() };
   }
 
   private grow(index: number, text: string, now: number): number {
@@ -77,16 +79,12 @@ export class GrowingAnswer {
     this.phase = 'writing';
     this.firstAt ??= now;
     this.parts[index] = { ...part, text: part.text + text };
-    if (now >= this.paceFrom) this.arrivals.push(now);
     return text.length;
   }
 
-  private rate(now: number): number | null {
-    const firstInside = this.arrivals.findIndex((at) => now - at <= RATE_WINDOW_MS);
-    this.arrivals = firstInside < 0 ? [] : this.arrivals.slice(firstInside);
-    const [first] = this.arrivals;
-    const last = this.arrivals.at(-1);
-    if (first === undefined || last === undefined || last - first < MIN_RATE_WINDOW_MS) return null;
-    return ((this.arrivals.length - 1) * 1000) / (last - first);
+  private rate(): number | null {
+    const [first, last] = [this.counts[0], this.counts.at(-1)];
+    if (first === undefined || last === undefined || last.at - first.at < MIN_RATE_WINDOW_MS) return null;
+    return ((last.numTokens - first.numTokens) * 1000) / (last.at - first.at);
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import type { Failure } from '../api/failure';
+import { type JsonObject, numberOrNull } from '../api/json';
 import type { Answer } from '../api/parse';
 import type { Clock } from './clock';
 import { PublishGate } from './gate';
@@ -131,7 +132,10 @@ export class LiveAnswers {
   }
 
   take(message: ServerMessage): void {
-    if (message.kind === 'heartbeat') return;
+    if (message.kind === 'heartbeat') {
+      this.counted(message.tokens);
+      return;
+    }
     const one = message.streamId === null ? undefined : this.running.get(message.streamId);
     if (one === undefined) return;
     if (message.kind === 'error') this.failed(one, message.failure);
@@ -168,8 +172,18 @@ export class LiveAnswers {
     this.gate.noted(numChars);
   }
 
+  private counted(tokens: JsonObject): void {
+    for (const one of this.running.values()) {
+      const numTokens = one.responseId === null ? null : numberOrNull(tokens, one.responseId);
+      if (numTokens === null) continue;
+      one.growing.counted(numTokens, this.clock.now());
+      this.changed.add(one.key);
+      this.gate.noted(0);
+    }
+  }
+
   private create(one: Running): void {
-    one.isSent = this.send({ ...one.body, type: 'response.create', stream_id: one.key });
+    one.isSent = this.send({ ...one.body, type: 'response.create', stream_id: one.key, count_tokens: true });
   }
 
   private opened(one: Running, answer: Answer): void {
@@ -195,9 +209,8 @@ export class LiveAnswers {
   private resume(one: Running): void {
     if (one.responseId === null) return;
     const after = one.last < 0 ? {} : { starting_after: one.last };
-    const message = { type: 'response.resume', stream_id: one.key, response_id: one.responseId } as const;
+    const message = { type: 'response.resume', stream_id: one.key, count_tokens: true, response_id: one.responseId } as const;
     one.isCatchingUp = this.send({ ...message, ...after });
-    one.growing.retold(this.clock.now());
   }
 
   private cancel(one: Running): void {
@@ -216,7 +229,7 @@ export class LiveAnswers {
     this.changed.clear();
     for (const key of keys) {
       const one = this.running.get(key);
-      if (one !== undefined) this.shown.set(key, one.growing.snapshot(this.clock.now()));
+      if (one !== undefined) this.shown.set(key, one.growing.snapshot());
       this.told(key);
     }
   }

@@ -16,8 +16,14 @@ import type { Part } from '../tree/message';
 export type ResponseBody = Readonly<Record<string, unknown>>;
 
 export type ClientMessage =
-  | (ResponseBody & { readonly type: 'response.create'; readonly stream_id: string })
-  | { readonly type: 'response.resume'; readonly stream_id: string; readonly response_id: string; readonly starting_after?: number }
+  | (ResponseBody & { readonly type: 'response.create'; readonly stream_id: string; readonly count_tokens: true })
+  | {
+      readonly type: 'response.resume';
+      readonly stream_id: string;
+      readonly count_tokens: true;
+      readonly response_id: string;
+      readonly starting_after?: number;
+    }
   | { readonly type: 'response.cancel'; readonly response_id: string };
 
 /** `number`: the event's place among those of its response. */
@@ -32,7 +38,8 @@ export type StreamEvent = { readonly streamId: string; readonly number: number }
 
 export type ServerMessage =
   | StreamEvent
-  | { readonly kind: 'heartbeat' }
+  /** `tokens`: how many there are of each response, by its id. */
+  | { readonly kind: 'heartbeat'; readonly tokens: JsonObject }
   | { readonly kind: 'error'; readonly streamId: string | null; readonly failure: Failure };
 
 const DELTAS = new Set([
@@ -45,7 +52,7 @@ const DELTAS = new Set([
 export function readMessage(frame: string): ServerMessage | null {
   const from = asObject(parseJson(frame));
   const type = textAt(from, 'type');
-  if (type === 'heartbeat') return { kind: 'heartbeat' };
+  if (type === 'heartbeat') return { kind: 'heartbeat', tokens: objectAt(from, 'tokens') };
   if (type === 'error') return errorOf(from);
   const number = numberOrNull(from, 'sequence_number');
   const streamId = textOrNull(from, 'stream_id');

@@ -22,13 +22,29 @@ export function pathOf(tree: Tree): readonly Message[] {
   return path.toReversed();
 }
 
+type Children = ReadonlyMap<string | null, readonly string[]>;
+
+const NONE: readonly string[] = [];
+/** Of each set of messages: a long thread asks for the siblings of every message in view. */
+const knownChildren = new WeakMap<ReadonlyMap<string, Message>, Children>();
+
+function allChildren(messages: ReadonlyMap<string, Message>): Children {
+  const known = knownChildren.get(messages);
+  if (known !== undefined) return known;
+  const children = new Map<string | null, string[]>();
+  for (const { id, parentId, isDeleted } of messages.values()) {
+    if (isDeleted) continue;
+    const siblings = children.get(parentId);
+    if (siblings === undefined) children.set(parentId, [id]);
+    else siblings.push(id);
+  }
+  knownChildren.set(messages, children);
+  return children;
+}
+
 /** The ids of the messages that follow this one, the oldest first; null: the first messages. */
 export function childrenOf(tree: Tree, parentId: string | null): readonly string[] {
-  const ids: string[] = [];
-  for (const message of tree.messages.values()) {
-    if (message.parentId === parentId && !message.isDeleted) ids.push(message.id);
-  }
-  return ids;
+  return allChildren(tree.messages).get(parentId) ?? NONE;
 }
 
 /** The ids of the messages in this one's place, itself among them, the oldest first. */
@@ -62,7 +78,7 @@ export function without(tree: Tree, id: string, head: string | null): Tree {
   const messages = new Map(tree.messages);
   const leaving = [id];
   for (let next = leaving.pop(); next !== undefined; next = leaving.pop()) {
-    leaving.push(...childrenOf({ messages, head }, next));
+    leaving.push(...childrenOf(tree, next));
     messages.delete(next);
   }
   return { messages, head };

@@ -51,6 +51,7 @@ test('settings reach the wire, and only those that were chosen', () => {
   const { metadata: _, stream_id: __, ...body } = chat.last;
   expect(body).toEqual({
     type: 'response.create',
+    count_tokens: true,
     model: 'demo',
     input: 'Hello',
     background: true,
@@ -109,7 +110,7 @@ test('an opened session follows what runs in it', async () => {
 
   await chat.opening.open('conv_1');
 
-  expect(chat.sent).toEqual([{ type: 'response.resume', stream_id: 'a1', response_id: 'a1' }]);
+  expect(chat.sent).toEqual([{ type: 'response.resume', stream_id: 'a1', count_tokens: true, response_id: 'a1' }]);
 });
 
 test("somebody else's session is not found, and nothing of it is shown", async () => {
@@ -133,7 +134,7 @@ test('a question of unknown fate is found in its session by its key', async () =
   await expect.poll(() => chat.sent.length).toBe(2);
   chat.hear(told(key, ['Hi']).events);
 
-  expect(chat.last).toEqual({ type: 'response.resume', stream_id: key, response_id: 'resp_1' });
+  expect(chat.last).toEqual({ type: 'response.resume', stream_id: key, count_tokens: true, response_id: 'resp_1' });
   expect(path(threadId).map((each) => each.id)).toEqual(['msg_0', 'resp_1']);
 });
 

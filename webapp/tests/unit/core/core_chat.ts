@@ -1,5 +1,6 @@
 /** A chat without a page: what is sent is kept, the server's part is played by the test. */
 
+import { vi } from 'vitest';
 import type { ApiError } from '../../../src/api/failure';
 import type { SessionSummary, SessionTree } from '../../../src/api/types';
 import { Asking } from '../../../src/state/asking';
@@ -12,6 +13,7 @@ import { readMessage } from '../../../src/stream/protocol';
 import type { Message } from '../../../src/tree/message';
 import { pathOf } from '../../../src/tree/tree';
 import { FakeClock } from './fake_clock';
+import { FakeStorage } from './fake_storage';
 import { told } from './frames';
 
 type Sent = Readonly<Record<string, unknown>>;
@@ -73,7 +75,7 @@ export class Chat {
   }
 }
 
-function summary(id: string): SessionSummary {
+export function summary(id: string): SessionSummary {
   return {
     id,
     title: 'T',
@@ -84,6 +86,7 @@ function summary(id: string): SessionSummary {
     updatedAt: 1,
     head: null,
     numMessages: 2,
+    metadata: {},
   };
 }
 
@@ -95,7 +98,7 @@ export function path(threadId: string): readonly Message[] {
 
 /** A browser that has kept nothing, and one model. */
 export function freshStart(): void {
-  localStorage.clear();
+  vi.stubGlobal('localStorage', new FakeStorage());
   threads.setState({ byId: {}, named: {} });
   models.setState({
     items: [{ id: 'demo', state: 'ready', reason: null, engine: null, quantization: null, contextLength: 1, capabilities: [] }],

@@ -2,10 +2,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { clearDraft, draftOf, drafts, saveDrafts, setDraft } from '../../../src/state/drafts';
 import { changeSettings, defaultSettings, PLAIN_SETTINGS, setDefaultSettings, settings, settingsOf } from '../../../src/state/settings';
 import { fileName } from '../../../src/state/copies';
+import { FakeStorage } from './fake_storage';
 
 beforeEach(() => {
   vi.useFakeTimers();
-  localStorage.clear();
+  vi.stubGlobal('localStorage', new FakeStorage());
   drafts.setState({}, true);
   settings.setState({ defaults: PLAIN_SETTINGS, bySession: {} });
 });

@@ -84,7 +84,7 @@ test('a gap is filled by asking for all after the last event', () => {
 
   desk.hear(...events.slice(0, 6), ...events.slice(7, 9));
   expect(desk.shown('k')).toBe('a');
-  expect(desk.sent.slice(1)).toEqual([{ type: 'response.resume', stream_id: 'k', response_id: 'resp_1', starting_after: 5 }]);
+  expect(desk.sent.slice(1)).toEqual([{ type: 'response.resume', stream_id: 'k', count_tokens: true, response_id: 'resp_1', starting_after: 5 }]);
   desk.hear(...events.slice(6, 9));
 
   expect(desk.shown('k')).toBe('abcd');
@@ -100,7 +100,7 @@ test('wherever the connection is cut, no character is lost or doubled', () => {
     const resumed = desk.sent.at(-1);
     desk.hear(...events.slice(cut));
 
-    expect(resumed).toEqual({ type: 'response.resume', stream_id: 'k', response_id: 'resp_1', starting_after: cut - 1 });
+    expect(resumed).toEqual({ type: 'response.resume', stream_id: 'k', count_tokens: true, response_id: 'resp_1', starting_after: cut - 1 });
     expect(desk.ended?.parts[0]?.text).toBe(text);
   }
 });
@@ -113,7 +113,7 @@ test('an answer that was found running is told from its beginning', () => {
   desk.live.follow('resp_1', 'resp_1');
   desk.hear(...events.slice(0, 7));
 
-  expect(desk.sent).toEqual([{ type: 'response.resume', stream_id: 'resp_1', response_id: 'resp_1' }]);
+  expect(desk.sent).toEqual([{ type: 'response.resume', stream_id: 'resp_1', count_tokens: true, response_id: 'resp_1' }]);
   expect(desk.shown('resp_1')).toBe('ab');
 });
 
@@ -125,7 +125,7 @@ test('what is asked without a connection is sent with the next one, once', () =>
   desk.isOnline = true;
   desk.live.connected();
 
-  expect(desk.sent).toEqual([{ type: 'response.create', stream_id: 'k', input: 'Hello' }]);
+  expect(desk.sent).toEqual([{ type: 'response.create', stream_id: 'k', count_tokens: true, input: 'Hello' }]);
   expect(desk.calls).toEqual([]);
 });
 
@@ -138,7 +138,7 @@ test('a question whose fate is unknown is not sent again unasked', () => {
   expect(desk.calls).toEqual(['uncertain k']);
   desk.live.confirm('k', 'resp_1');
 
-  expect(desk.sent.at(-1)).toEqual({ type: 'response.resume', stream_id: 'k', response_id: 'resp_1' });
+  expect(desk.sent.at(-1)).toEqual({ type: 'response.resume', stream_id: 'k', count_tokens: true, response_id: 'resp_1' });
 });
 
 test('nothing is shown after a stop, and the end is what the server has', () => {
@@ -189,7 +189,7 @@ test('when only the reader fails, the answer is come back to', () => {
   desk.clock.pass(2000);
   desk.hear(...events.slice(6));
 
-  expect(desk.sent.at(-1)).toEqual({ type: 'response.resume', stream_id: 'k', response_id: 'resp_1', starting_after: 5 });
+  expect(desk.sent.at(-1)).toEqual({ type: 'response.resume', stream_id: 'k', count_tokens: true, response_id: 'resp_1', starting_after: 5 });
   expect(desk.calls).toEqual(['opened k resp_1', 'ended k']);
 });
 
@@ -225,20 +225,20 @@ test('the phases are sending, queued, waiting, writing', () => {
   expect([...new Set(phases)]).toEqual(['sending', 'queued', 'waiting', 'writing']);
 });
 
-test('the live rate is that of the last seconds, and events told again do not count', () => {
+test('the live rate is that of the tokens which the server has counted in the last seconds', () => {
   const desk = new Desk();
-  const { events } = told('k', Array.from({ length: 200 }, () => 'x'));
+  const { events } = told('k', ['several tokens at once']);
   desk.live.ask('k', {});
-  desk.hear(...events.slice(0, 55));
-  desk.live.connected();
-  desk.hear(...events.slice(55, 80));
+  desk.hear(...events.slice(0, 6));
+  const rates: (number | null | undefined)[] = [];
 
-  for (const event of events.slice(80, 180)) {
-    desk.clock.pass(40);
-    desk.hear(event);
+  for (const [ms, tokens] of [[0, 4], [500, 8], [4000, 300], [500, 320], [500, 340]] as const) {
+    desk.clock.pass(ms);
+    desk.hear(JSON.stringify({ type: 'heartbeat', tokens: { resp_1: tokens, resp_2: 7 } }));
+    rates.push(desk.live.snapshot('k')?.rate);
   }
 
-  expect(desk.live.snapshot('k')?.rate).toBeCloseTo(25, 1);
+  expect(rates).toEqual([null, 8, null, 40, 40]);
 });
 
 test('parts that are complete stay the same objects', () => {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { ApiError } from '../../../src/api/failure';
-import { draftOf } from '../../../src/state/drafts';
+import { draftOf, setDraft } from '../../../src/state/drafts';
 import { settingsOf } from '../../../src/state/settings';
 import { newThread, threadOf } from '../../../src/state/threads';
 import { siblingsOf } from '../../../src/tree/tree';
@@ -78,6 +78,33 @@ test('what is sent while an answer runs waits for its end', () => {
   expect(waiting).toEqual(['Two']);
   expect(chat.last).toMatchObject({ input: 'Two', x_conch: { parent_id: 'resp_1' } });
   expect(threadOf(threadId)?.queued).toEqual([]);
+});
+
+test('what is sent while a session is loaded follows its end', async () => {
+  const chat = new Chat();
+  chat.tree = { head: 'a1', messages: [message('u1', null), message('a1', 'u1')] };
+  const opening = chat.opening.open('conv_1');
+  setDraft('conv_1', 'Two');
+
+  void chat.turns.send('conv_1', 'Two');
+  const left = draftOf('conv_1');
+  await opening;
+  await expect.poll(() => chat.sent.length).toBe(1);
+
+  expect(left).toBe('');
+  expect(chat.last).toMatchObject({ input: 'Two', conversation: 'conv_1', x_conch: { parent_id: 'a1' } });
+});
+
+test('what is sent to a session that cannot be loaded stays in the field', async () => {
+  const chat = new Chat();
+  chat.failure = new ApiError({ status: 500, code: null, message: 'No.', param: null, retryAfterS: null });
+  void chat.opening.open('conv_1');
+
+  const isSent = await chat.turns.send('conv_1', 'Two');
+
+  expect(isSent).toBe(false);
+  expect(chat.sent).toEqual([]);
+  expect(draftOf('conv_1')).toBe('Two');
 });
 
 test('what waits for an answer that was stopped comes back to the field', () => {

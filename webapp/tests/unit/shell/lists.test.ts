@@ -16,6 +16,7 @@ const session = (id: string, updatedAt: number, isPinned = false): SessionSummar
   updatedAt,
   head: null,
   numMessages: 1,
+  metadata: {},
 });
 
 const model: Model = {

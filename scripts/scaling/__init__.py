@@ -1,0 +1,1 @@
+"""A fleet on one machine, to try what docker/ deploys: started, restarted in parts, measured."""

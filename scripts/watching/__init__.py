@@ -1,0 +1,1 @@
+"""A running server in a terminal, looked at each second."""

@@ -1,0 +1,65 @@
+"""`scripts/fleet`: its words, and the sentences for what is wrong or missing."""
+
+import pytest
+
+from scripts.launcher.errors import LaunchError
+from scripts.scaling.__main__ import main
+from scripts.scaling.haproxy import find_haproxy
+from scripts.scaling.options import parse
+from scripts.scaling.status import Row, table
+
+
+def test_without_words_a_fleet_is_started() -> None:
+    options = parse(["--tritons", "4", "--frontends", "3", "--workers", "2"])
+
+    assert (options.command, options.tritons, options.frontends) == ("start", 4, 3)
+    assert (options.workers, options.mongods, options.port) == (2, 1, 8000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--tritons", "0"], "'0' is not a whole number from 1 to 16"),
+        (["--mongods", "many"], "'many' is not a whole number from 1 to 7"),
+        (["restart"], "Restart takes one of tritons, frontends"),
+        (["measure", "nothing"], "Measure takes one of throughput"),
+        (["status", "tritons"], "Status takes nothing more, got 'tritons'"),
+        (["--trtons=2"], "Unrecognized arguments: --trtons=2"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith(sentence) or sentence in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_port_without_a_fleet_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["restart", "tritons", "--port", "1"]) == 2
+
+    assert capsys.readouterr().err == "No fleet runs on port 1; name its --port.\n"
+
+
+def test_a_missing_haproxy_is_named_with_how_to_get_it() -> None:
+    with pytest.raises(LaunchError, match="sudo apt install haproxy") as refused:
+        find_haproxy("/nowhere")
+
+    assert refused.value.exit_code == 2
+
+
+def test_the_table_has_a_column_for_each_fact() -> None:
+    rows = [
+        Row("triton1", "up", 11, "127.0.0.1:1", 3, 0, "metrics"),
+        Row("mongod1", "away", None, "127.0.0.1:2", None, None, ""),
+    ]
+
+    assert table(rows).splitlines() == [
+        "part     state  pid  address      requests  broken",
+        "triton1  up     11   127.0.0.1:1  3         0       metrics",
+        "mongod1  away        127.0.0.1:2",
+    ]
