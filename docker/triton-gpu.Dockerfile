@@ -15,12 +15,13 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=30m --retries=3 \
   CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=2)"]
 ENTRYPOINT ["start-triton"]
 
-# One engine over several machines (docker/kubernetes/multi-node): MPI starts its ranks there by ssh.
+# One engine over several machines (docker/kubernetes/multi-node): MPI starts its ranks there by ssh, and
+# the pods' preStop hooks look for them with pgrep.
 FROM serve AS nodes
 # The base image fixes the versions of its packages; a pin of ours would only be refused by the next one.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends openssh-client openssh-server \
+    && apt-get install --yes --no-install-recommends openssh-client openssh-server procps \
     && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
 COPY docker/triton/start-nodes /usr/local/bin/start-nodes
 ENTRYPOINT ["start-nodes"]

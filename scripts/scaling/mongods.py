@@ -74,11 +74,14 @@ class Member:
         return "secondary" if hello.get("secondary") else "away"
 
     async def step_down(self) -> None:
-        """Let another member become primary."""
+        """Let another member become primary. Raises LaunchError when none is ready to."""
         async with self._client() as client:
-            await client.admin.command(
-                "replSetStepDown", _STEP_DOWN_S, secondaryCatchUpPeriodSecs=_STEP_DOWN_S // 2
-            )
+            try:
+                await client.admin.command(
+                    "replSetStepDown", _STEP_DOWN_S, secondaryCatchUpPeriodSecs=_STEP_DOWN_S // 2
+                )
+            except PyMongoError as exc:
+                raise LaunchError(f"The primary {self.address} does not step down: {exc}") from exc
 
     async def initiate(self, members: Sequence["Member"]) -> None:
         """Make these a replica set, once this one answers."""

@@ -17,6 +17,9 @@ SCENARIOS = ("throughput", "prefix", "restarts", "kills", "sizing")
 _COMMANDS = ("start", "status", "restart", "measure")
 _MAX_TRITONS = 16
 _MAX_MEMBERS = 7
+_TIMED = ("throughput", "sizing")
+# What fits a simulated engine only, and what needs a model's name.
+_SIMULATED = {"first_token_ms", "token_ms"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,6 +78,21 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error(f"measure takes one of {', '.join(SCENARIOS)}, got {options.what!r}")
     if options.command == "restart" and not options.what:
         parser.error(f"restart takes one of {', '.join(PARTS)}, or one part such as triton1")
+    given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
+    unused = sorted(given - _used(options) - {"command", "what"})
+    if unused:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        parser.error(f"this command would not look at {named}")
+
+
+def _used(options: argparse.Namespace) -> set[str]:
+    """Return the names of the options that mean something beside the others."""
+    if options.command in ("status", "restart"):
+        return {"port"}
+    if options.command == "measure":
+        return {"seconds"} if options.what in _TIMED else set()
+    unused = {"seconds"} | (_SIMULATED if options.model else {"repository"})
+    return {*vars(options)} - unused - ({"mongods"} if options.mongodb_uri else set())
 
 
 class _Whole:

@@ -107,8 +107,11 @@ class Rolling:
             return await member.role() != "away"
 
         await _must(part.name, is_back)
-        async with asyncio.timeout(START_LIMIT_S):
-            await primary_of(members)
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                await primary_of(members)
+        except TimeoutError as exc:
+            raise LaunchError(f"MongoDB has no primary after the restart of {part.name}.") from exc
 
 
 async def _must(name: str, is_so: Callable[[], Awaitable[bool]]) -> None:

@@ -59,8 +59,11 @@ async def running_fleet(*arguments: str) -> AsyncIterator[RunningFleet]:
         raise RuntimeError("a pipe was asked for")
     reading: asyncio.Task[None] | None = None
     try:
-        async with asyncio.timeout(_START_LIMIT_S):
-            port = await _port_said(process.stdout)
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                port = await _port_said(process.stdout)
+        except TimeoutError as exc:
+            raise LaunchError(f"The fleet was not ready after {_START_LIMIT_S:.0f} s.") from exc
         reading = asyncio.create_task(_read_on(process.stdout))
         yield RunningFleet(port)
     finally:

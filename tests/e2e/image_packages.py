@@ -40,5 +40,7 @@ def _link(source: "os.PathLike[str] | str", target: "os.PathLike[str] | str") ->
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
+    except FileExistsError:
+        pass  # a list of files may name one twice
     except OSError:
-        shutil.copy2(source, target)  # on another file system
+        shutil.copy2(source, target)  # from another file system

@@ -73,18 +73,24 @@ async def test_500_slow_clients_are_let_go_while_the_others_are_served() -> None
         running(FakeTriton(), **LATER) as (_, client),
         running(FakeTriton()) as (_, quiet),
     ):
-        have_begun = asyncio.Semaphore(0)
-        slow = [
-            asyncio.create_task(drip(port_of(client), kinds[number % len(kinds)], have_begun))
-            for number in range(NUM_SLOW)
-        ]
-        for _ in slow:
-            await have_begun.acquire()
-        crowded_s, quiet_s = await p99s_s(client, quiet)
-        num_left = sum(not task.done() for task in slow)
-        lasted_s = await asyncio.gather(*slow)
+        have_begun, is_over = asyncio.Semaphore(0), asyncio.Event()
+        lasted_s: list[float] = []
 
-    assert num_left > NUM_SLOW / 2
+        async def come_again(head: bytes) -> None:
+            while not is_over.is_set():
+                lasted_s.append(await drip(port_of(client), head, have_begun))
+                # Some are let go at once: a crowd is meant, not a flood.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(is_over.wait(), 1)
+
+        async with asyncio.TaskGroup() as slow:
+            for number in range(NUM_SLOW):
+                slow.create_task(come_again(kinds[number % len(kinds)]))
+            for _ in range(NUM_SLOW):
+                await have_begun.acquire()
+            crowded_s, quiet_s = await p99s_s(client, quiet)
+            is_over.set()
+
     assert crowded_s <= 2 * quiet_s + SLICE_S
     assert max(lasted_s) < 15
 

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 _NAME = re.compile(r"^[a-z0-9-]+", re.MULTILINE)
-_PINNED = re.compile(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==([^ ;]+)", re.MULTILINE)
+_ENTRY = re.compile(r"^(?=[a-z0-9])", re.MULTILINE)
+_HASH = re.compile(r"sha256:\w+")
 # For scripts/, which no image of these two has.
 OF_COMMANDS = {"rich"}
 each_dockerfile = pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
@@ -23,8 +24,10 @@ def copied(path: Path) -> list[str]:
     return [source for words in lines if words[0][:2] != "--" for source in words[:-1]]
 
 
-def pinned(lock: str) -> set[tuple[str, str]]:
-    return set(_PINNED.findall((ROOT / "requirements" / lock).read_text()))
+def pinned(lock: str) -> set[tuple[str, frozenset[str]]]:
+    """Each package and version with the hashes of its files."""
+    entries = _ENTRY.split((ROOT / "requirements" / lock).read_text())
+    return {(each.split()[0], frozenset(_HASH.findall(each))) for each in entries if "==" in each}
 
 
 @each_dockerfile
@@ -60,9 +63,13 @@ def test_everything_copied_exists_and_reaches_the_build(path: Path) -> None:
     assert hidden == []
 
 
-def test_the_images_install_versions_of_the_lock_of_serving() -> None:
-    assert pinned("frontend.lock") <= pinned("serve.lock")
-    assert pinned("triton.lock") <= pinned("serve.lock")
+@pytest.mark.parametrize("lock", ["serve.lock", "test.lock"])
+def test_the_images_install_the_very_files_of_serving_and_testing(lock: str) -> None:
+    images = pinned("frontend.lock") | pinned("triton.lock")
+
+    assert len(images) > 60
+    assert all(hashes for _, hashes in images)
+    assert images <= pinned(lock)
 
 
 def test_every_dependency_is_in_an_image() -> None:

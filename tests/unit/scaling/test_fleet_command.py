@@ -1,10 +1,13 @@
 """`scripts/fleet`: its words, and the sentences for what is wrong or missing."""
 
+from pathlib import Path
+
 import pytest
 
 from scripts.launcher.errors import LaunchError
 from scripts.scaling.__main__ import main
 from scripts.scaling.haproxy import find_haproxy
+from scripts.scaling.mongods import Member
 from scripts.scaling.options import parse
 from scripts.scaling.status import Row, table
 
@@ -25,6 +28,11 @@ def test_without_words_a_fleet_is_started() -> None:
         (["measure", "nothing"], "Measure takes one of throughput"),
         (["status", "tritons"], "Status takes nothing more, got 'tritons'"),
         (["--trtons=2"], "Unrecognized arguments: --trtons=2"),
+        (["status", "--tritons", "4"], "This command would not look at --tritons"),
+        (["measure", "kills", "--seconds", "5"], "This command would not look at --seconds"),
+        (["--model", "demo", "--token-ms", "5"], "This command would not look at --token-ms"),
+        (["--repository", "x"], "This command would not look at --repository"),
+        (["--mongodb-uri", "mongodb://x", "--mongods", "3"], "This command would not look at --mo"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(
@@ -50,6 +58,13 @@ def test_a_missing_haproxy_is_named_with_how_to_get_it() -> None:
         find_haproxy("/nowhere")
 
     assert refused.value.exit_code == 2
+
+
+async def test_a_primary_that_does_not_step_down_is_one_sentence(tmp_path: Path) -> None:
+    nobody = Member("mongod", tmp_path, port=1)
+
+    with pytest.raises(LaunchError, match="does not step down"):
+        await nobody.step_down()
 
 
 def test_the_table_has_a_column_for_each_fact() -> None:
