@@ -29,7 +29,9 @@ class HttpConfig(Config):
         self, app: Callable[..., object], *, head_timeout_s: float, **settings: Any
     ) -> None:
         """Pass everything else on."""
-        super().__init__(cast(Any, app), http=BoundedHttp, **settings)
+        # A request that comes right behind another on a connection is begun from within that one,
+        # whose trace it would go on with.
+        super().__init__(cast(Any, app), http=BoundedHttp, reset_contextvars=True, **settings)
         self.head_timeout_s = head_timeout_s
 
 

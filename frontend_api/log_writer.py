@@ -29,16 +29,19 @@ class LogWriter:
     def __init__(self, descriptor: int, max_waiting_lines: int = _MAX_WAITING_LINES) -> None:
         """Write to an open file descriptor, which stays the caller's; `close` it at the end."""
         self._descriptor = descriptor
-        self._lines: queue.Queue[str | None] = queue.Queue(max_waiting_lines)
+        # No queue.Queue: a line that a finalizer or a signal handler writes while another one is
+        # being put would wait for that one for ever.
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._max_waiting_lines = max_waiting_lines
         self._num_dropped = 0
         self._thread = threading.Thread(target=self._write_all, name="log-writer", daemon=True)
         self._thread.start()
 
     def write(self, line: str) -> int:
         """Take a line, or drop it where too many wait; returns its length."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if self._lines.qsize() < self._max_waiting_lines:
+            self._lines.put(line)
+        else:
             self._num_dropped += 1
         return len(line)
 
@@ -47,10 +50,7 @@ class LogWriter:
 
     def close(self, limit_s: float = _ENDING_LIMIT_S) -> None:
         """Write what waits, for at most this long."""
-        try:
-            self._lines.put(None, timeout=limit_s)
-        except queue.Full:
-            return
+        self._lines.put(None)
         self._thread.join(limit_s)
 
     def _write_all(self) -> None:

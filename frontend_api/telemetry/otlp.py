@@ -190,15 +190,11 @@ class Exporter(SpanExporter):
         self._is_lost = is_lost
         return result
 
-    def give_up(self) -> None:
-        """Send nothing more."""
-        self._is_given_up = True
-        self._exporter.shutdown()
-
     def shutdown(self) -> None:
-        """Close what is open, once."""
+        """Send nothing more; what is open is closed once."""
         if not self._is_given_up:
-            self.give_up()
+            self._is_given_up = True
+            self._exporter.shutdown()
 
 
 def _begun(tracer: Tracer, name: str, kind: Kind, parent: Recording | None) -> Kept:

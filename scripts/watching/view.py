@@ -111,9 +111,10 @@ def _models(models: Sequence[ModelFigures], width: int) -> Table:
         table.add_column("memory", justify="right", no_wrap=True)
         table.add_column("reason", overflow="ellipsis", no_wrap=True)
     for model in models:
-        more = (seconds(model.first_p95), size(model.memory_bytes), model.reason)
+        # As Text: rich takes what stands in brackets in a plain string for its markup.
+        more = (seconds(model.first_p95), size(model.memory_bytes), Text(model.reason))
         table.add_row(
-            model.name,
+            Text(model.name),
             Text(model.state, _COLORS.get(model.state, "")),
             str(model.running),
             str(model.waiting),

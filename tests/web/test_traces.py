@@ -1,5 +1,6 @@
 """Traces of whole requests, as a collector gets them: which spans they have, and of what."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -150,6 +151,22 @@ async def test_the_log_line_has_a_trace_id_with_and_without_tracing(
     assert all(len(each) == 32 and int(each, 16) for each in ids)
     assert (set(ids) == {TRACE}) is (headers == COMES_WITH)
     assert collector.one("GET /health").trace_id == ids[1]
+
+
+async def test_a_request_right_behind_another_has_a_trace_of_its_own(collector: Collector) -> None:
+    asked = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    last = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    async with serving(traced(collector, [])) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(asked + last)
+        answers = await reader.read()
+        writer.close()
+
+    assert answers.count(b"200 OK") == 2
+    one, other = collector.spans
+    assert one.trace_id != other.trace_id
+    assert not one.parent_id
+    assert not other.parent_id
 
 
 @pytest.mark.parametrize(

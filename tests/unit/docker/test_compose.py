@@ -79,3 +79,10 @@ def test_making_secrets_twice_keeps_them(tmp_path: Path) -> None:
 
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
     assert tmp_path.stat().st_mode & 0o077 == 0
+
+
+def test_prometheus_keeps_the_traces_that_metrics_name() -> None:
+    command = read("compose.yaml")["services"]["prometheus"]["command"]
+
+    # Prometheus scrapes exemplars without it as well, and throws them away.
+    assert "--enable-feature=exemplar-storage" in command

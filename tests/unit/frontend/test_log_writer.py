@@ -1,6 +1,8 @@
 """Log lines on a pipe: read, not read, and read by nobody any more."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -10,6 +12,17 @@ from frontend_api.log_writer import LogWriter
 # More than a pipe takes.
 LINE = "x" * 1023 + "\n"
 NUM_LINES = 1000
+# A signal's handler writes a hundred times, whatever the program is at.
+WRITING_IN_BETWEEN = """
+import signal
+from frontend_api.log_writer import stderr_writer
+writer, handled = stderr_writer(), []
+signal.signal(signal.SIGVTALRM, lambda *_: handled.append(writer.write("in between\\n")))
+signal.setitimer(signal.ITIMER_VIRTUAL, 1e-4, 1e-4)
+while len(handled) < 100:
+    writer.write("line\\n")
+signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+"""
 
 
 class Pipe:
@@ -51,6 +64,18 @@ def test_who_does_not_read_holds_up_nobody_who_writes(pipe: Pipe) -> None:
     os.close(pipe.writing)
     reader.join()
     assert 10 <= told[0].count(LINE) < NUM_LINES
+
+
+def test_a_line_in_the_middle_of_another_ones_writing_holds_up_nobody() -> None:
+    # A process of its own, which can be ended: without what this is about it would stand still.
+    done = subprocess.run(
+        [sys.executable, "-c", WRITING_IN_BETWEEN],
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0
 
 
 def test_a_stuck_reader_keeps_nobody_from_ending(pipe: Pipe) -> None:

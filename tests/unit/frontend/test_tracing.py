@@ -173,7 +173,7 @@ def test_a_lost_collector_is_told_once_and_so_is_its_return() -> None:
 def test_an_exporter_that_was_given_up_sends_nothing() -> None:
     fickle = Fickle([])
     exporter = Exporter(fickle, "http://127.0.0.1/v1/traces")
-    exporter.give_up()
+    exporter.shutdown()
     exporter.shutdown()
 
     assert exporter.export([]) is SpanExportResult.FAILURE

@@ -124,6 +124,13 @@ def test_trouble_stands_in_the_heading_and_a_reason_as_well(figures: Figures) ->
     assert "not ready: no model" in drawn(replace(figures, reason="no model"), 80)
 
 
+def test_a_reason_is_shown_as_it_is(figures: Figures) -> None:
+    reason = "[TensorRT-LLM][ERROR] [/models/demo] :boom:"
+    models = [replace(model, reason=reason) for model in figures.models]
+
+    assert reason in drawn(replace(figures, models=models), 200)
+
+
 def drawn(figures: Figures, width: int, trouble: str = "") -> str:
     file = io.StringIO()
     screen = draw(figures, "http://127.0.0.1:8000", width, [1.0, 3.0, 2.0], trouble)
