@@ -53,6 +53,14 @@ def chopped(text: str, seed: int) -> list[str]:
     return pieces
 
 
+async def whole_page(chat: Chat, sample: str) -> str:
+    """Return the answer's HTML once the parts that load when they are wanted have drawn."""
+    for mark, drawn in (("$", ".katex"), ("```", "[class^=hljs-]"), ("~~~", "[class^=hljs-]")):
+        if mark in sample:
+            await expect(chat.page.locator(drawn).first).to_be_visible()
+    return await chat.answer.inner_html()
+
+
 @pytest.mark.parametrize("sample", [ANSWER, SCRIPT], ids=["markdown", "fences"])
 async def test_a_streamed_answer_ends_as_the_same_page_as_one_that_was_loaded(
     chat: Chat, server: Scripted, sample: str
@@ -62,17 +70,12 @@ async def test_a_streamed_answer_ends_as_the_same_page_as_one_that_was_loaded(
     await chat.send("Show me")
     await chat.wait_for_end()
     await chat.session_id()
-    if "$" in sample:
-        await expect(chat.page.locator(".katex").first).to_be_visible()
-    streamed = await chat.answer.inner_html()
+    streamed = await whole_page(chat, sample)
 
     await chat.page.reload()
-    await expect(chat.answer).to_be_visible()
-    if "$" in sample:
-        await expect(chat.page.locator(".katex").first).to_be_visible()
-
     await expect(chat.answer).not_to_be_empty()
-    assert await chat.answer.inner_html() == streamed
+
+    assert await whole_page(chat, sample) == streamed
 
 
 async def test_the_copy_button_of_a_code_block_copies_its_very_characters(
