@@ -52,6 +52,7 @@ export const shellStrings = {
     unloaded: 'Loads when it is first used',
     failed: 'Failed',
   },
+  loadingAt: (percent: number) => `Loading, ${percent} %`,
   contextOf: (tokens: number) => `${tokens.toLocaleString('en')} tokens of context`,
   simulated: 'simulated: its words mean nothing',
 

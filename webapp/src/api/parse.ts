@@ -36,6 +36,7 @@ export function modelOf(value: unknown): Model {
     engine: textOrNull(ours, 'engine'),
     quantization: textOrNull(ours, 'quantization'),
     contextLength: numberOrNull(ours, 'context_length'),
+    loadingPercent: numberOrNull(ours, 'loading_percent'),
     capabilities: Array.isArray(capabilities) ? capabilities.filter((each) => typeof each === 'string') : [],
   };
 }

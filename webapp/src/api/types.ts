@@ -44,6 +44,8 @@ export interface Model {
   readonly quantization: string | null;
   /** Tokens. */
   readonly contextLength: number | null;
+  /** Of its last load's time; null unless it loads and has been loaded before. */
+  readonly loadingPercent: number | null;
   readonly capabilities: readonly string[];
 }
 

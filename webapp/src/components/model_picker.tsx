@@ -34,7 +34,7 @@ function choiceOf(model: Model, chosen: string | null, threadId: string): MenuIt
 }
 
 export function hintFor(model: Model): string {
-  const state = strings.modelStates[model.state];
+  const state = model.loadingPercent === null ? strings.modelStates[model.state] : strings.loadingAt(model.loadingPercent);
   return [
     model.reason === null ? state : `${state}: ${model.reason}`,
     model.engine === 'simulated' ? strings.simulated : model.quantization === 'none' ? null : model.quantization,

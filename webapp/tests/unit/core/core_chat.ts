@@ -101,7 +101,7 @@ export function freshStart(): void {
   vi.stubGlobal('localStorage', new FakeStorage());
   threads.setState({ byId: {}, named: {} });
   models.setState({
-    items: [{ id: 'demo', state: 'ready', reason: null, engine: null, quantization: null, contextLength: 1, capabilities: [] }],
+    items: [{ id: 'demo', state: 'ready', reason: null, engine: null, quantization: null, contextLength: 1, loadingPercent: null, capabilities: [] }],
     state: 'ready',
     failure: null,
   });

@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 function can(...capabilities: readonly string[]): void {
-  const demo = { id: 'demo', state: 'ready', reason: null, engine: null, quantization: null, contextLength: 1, capabilities } as const;
+  const demo = { id: 'demo', state: 'ready', reason: null, engine: null, quantization: null, contextLength: 1, loadingPercent: null, capabilities } as const;
   models.setState({ items: [demo], state: 'ready', failure: null });
 }
 

@@ -26,6 +26,7 @@ const model: Model = {
   engine: 'openvino',
   quantization: 'int8',
   contextLength: 2048,
+  loadingPercent: null,
   capabilities: [],
 };
 
@@ -56,4 +57,5 @@ test('a model says its state, and why it is not ready', () => {
     'Failed: out of memory',
   );
   expect(hintFor({ ...model, engine: 'simulated', contextLength: null })).toContain('simulated');
+  expect(hintFor({ ...model, state: 'loading', loadingPercent: 40 })).toContain('Loading, 40 % ·');
 });
