@@ -34,10 +34,12 @@ async def test_a_whole_visit_needs_no_mouse(chat: Chat, server: Scripted) -> Non
     await chat.button("Answer again").focus()
     await keyboard.press("Enter")
     await expect(chat.page.get_by_label("Version 2 of 2")).to_be_visible()
+    await expect(chat.composer).to_be_focused()
     await chat.wait_for_end()
     await chat.button("Earlier version").focus()
     await keyboard.press("Enter")
     await expect(chat.page.get_by_label("Version 1 of 2")).to_be_visible()
+    await expect(chat.button("Later version")).to_be_focused()
 
     await keyboard.press("Control+Shift+O")
     await expect(chat.composer).to_be_focused()
@@ -80,6 +82,19 @@ async def test_the_sheet_of_shortcuts_opens_with_a_question_mark_but_not_while_t
     await chat.page.keyboard.press("?")
 
     await expect(sheet).to_be_visible()
+
+
+async def test_the_focus_stays_near_a_conversation_that_is_renamed_and_deleted(chat: Chat) -> None:
+    await chat.ask("Hello")
+
+    await chat.act_on("Hello", "Rename")
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.sidebar.get_by_role("link", name="Hello")).to_be_focused()
+    await chat.page.get_by_role("link", name="Usage").click()
+    await chat.page.get_by_role("link", name="New chat").click()
+    await chat.act_on("Hello", "Delete")
+
+    await expect(chat.composer).to_be_focused()
 
 
 async def test_a_menu_is_walked_through_with_the_arrows(chat: Chat) -> None:

@@ -153,3 +153,14 @@ async def test_a_conversation_continued_in_a_new_chat_leaves_the_old_one_alone(
     await expect(chat.questions).to_have_text(["One"])
 
     assert await chat.session_id() != first
+
+
+async def test_a_link_to_an_old_conversation_shows_its_name(chat: Chat) -> None:
+    await chat.ask("Old name")
+    path = f"/c/{await chat.session_id()}"
+    others = {"object": "list", "data": [], "has_more": True}
+    await chat.page.route("**/v1/conversations?*", lambda route: route.fulfill(json=others))
+
+    await chat.open(path)
+
+    await expect(chat.page.get_by_role("heading", name="Old name", level=1)).to_be_visible()

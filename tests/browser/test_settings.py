@@ -88,7 +88,23 @@ async def test_a_number_that_is_not_allowed_is_told_and_not_taken(
     assert "temperature" not in wire.of_type("response.create")[0]
 
 
+async def test_a_dialog_closes_at_a_press_beside_it_and_not_at_one_on_its_scroll_bar(
+    chat: Chat,
+) -> None:
+    dialog = chat.page.get_by_role("dialog", name="Settings")
+    await chat.page.keyboard.press("Control+,")
+    box = await dialog.bounding_box()
+    assert box is not None
+
+    for beside, is_open in ((-4, True), (4, False)):
+        place = {"clientX": box["x"] + box["width"] + beside, "clientY": box["y"] + 50}
+        await dialog.dispatch_event("pointerdown", {"bubbles": True, **place})
+        await expect(dialog).to_be_visible(visible=is_open)
+
+
 async def test_a_preset_is_kept_for_other_conversations(chat: Chat) -> None:
+    # A page that comes over http from another machine does not have it.
+    await chat.page.evaluate("delete Crypto.prototype.randomUUID")
     await chat.page.keyboard.press("Control+,")
     await chat.page.get_by_label("System prompt").fill("Answer as a pirate.")
     await chat.page.get_by_label("Name of the preset").fill("Pirate")
@@ -170,7 +186,7 @@ async def test_two_answers_are_compared_and_the_better_one_is_kept(
     await chat.composer.fill("Which one?")
     await chat.button("Compare").click()
     dialog = chat.page.get_by_role("dialog", name="Compare two answers")
-    await dialog.get_by_role("group", name="Second").get_by_label("Temperature").fill("0.1")
+    await dialog.get_by_role("group", name="Second").get_by_label("Temperature").fill("0.15")
     await dialog.get_by_role("button", name="Compare").click()
 
     await expect(chat.page.get_by_text("An answer.")).to_have_count(2)
@@ -178,7 +194,7 @@ async def test_two_answers_are_compared_and_the_better_one_is_kept(
 
     await expect(chat.answers).to_have_count(1)
     await expect(chat.page.get_by_label("Version 2 of 2")).to_be_visible()
-    assert sorted(request.temperature for request in server.model.requests) == [0.1, 1.0]
+    assert sorted(request.temperature for request in server.model.requests) == [0.15, 1.0]
 
 
 async def test_another_browser_has_the_settings_of_a_conversation(

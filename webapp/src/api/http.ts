@@ -5,6 +5,8 @@ import { asObject, objectAt, parseJson, textOrNull } from './json';
 import { storedKey } from './key';
 
 const TIMEOUT_MS = 20_000;
+/** For what may be long, and come slowly. */
+export const LONG_TIMEOUT_MS = 120_000;
 const NOT_REACHED: Failure = {
   status: 0,
   code: 'not_reached',
@@ -40,11 +42,18 @@ export async function ask(path: string, asked: Asked = {}): Promise<Response> {
 
 /** The answer's JSON; throws `ApiError`. */
 export async function askJson(path: string, asked: Asked = {}): Promise<unknown> {
+  const json = parseJson(await (await askBlob(path, asked)).text());
+  if (json === null) throw new ApiError({ ...NOT_REACHED, message: 'The server sent something that is not JSON.' });
+  return json;
+}
+
+/** All of the answer; throws `ApiError`, also when it breaks off. */
+export async function askBlob(path: string, asked: Asked = {}): Promise<Blob> {
   const response = await ask(path, asked);
   try {
-    return (await response.json()) as unknown;
+    return await response.blob();
   } catch {
-    throw new ApiError({ ...NOT_REACHED, message: 'The server sent something that is no JSON.' });
+    throw new ApiError({ ...NOT_REACHED, message: 'The answer of the server broke off.' });
   }
 }
 

@@ -1,6 +1,6 @@
 /** Every REST call of the chat; each throws `ApiError`. */
 
-import { ask, askJson } from './http';
+import { ask, askBlob, askJson, LONG_TIMEOUT_MS } from './http';
 import { asObject, flagAt, numberAt, objectsAt, textAt, textOrNull } from './json';
 import { matchOf, modelOf, sessionOf, treeMessageOf } from './parse';
 import { usageOf } from './parse_usage';
@@ -9,7 +9,6 @@ import type { AnswerWithTokens, Imported, Match, Model, Page, SessionSummary, Se
 
 const SESSIONS = '/v1/conversations';
 const PAGE_SIZE = 100;
-const IMPORT_TIMEOUT_MS = 120_000;
 const ANSWER_TIMEOUT_MS = 600_000;
 
 export async function listModels(): Promise<readonly Model[]> {
@@ -29,7 +28,7 @@ export async function getSession(id: string): Promise<SessionSummary> {
 }
 
 export async function getTree(id: string): Promise<SessionTree> {
-  const answer = asObject(await askJson(`${one(id)}/tree`));
+  const answer = asObject(await askJson(`${one(id)}/tree`, { timeoutMs: LONG_TIMEOUT_MS }));
   return { head: textOrNull(answer, 'head'), messages: objectsAt(answer, 'data').map(treeMessageOf) };
 }
 
@@ -66,11 +65,11 @@ export async function searchSessions(text: string, signal?: AbortSignal): Promis
 }
 
 export async function exportSession(id: string, format: 'json' | 'markdown'): Promise<Blob> {
-  return (await ask(`${one(id)}/export?format=${format}`)).blob();
+  return askBlob(`${one(id)}/export?format=${format}`, { timeoutMs: LONG_TIMEOUT_MS });
 }
 
 export async function importSessions(document: Blob): Promise<Imported> {
-  const asked = { method: 'POST', body: document, timeoutMs: IMPORT_TIMEOUT_MS } as const;
+  const asked = { method: 'POST', body: document, timeoutMs: LONG_TIMEOUT_MS } as const;
   const answer = asObject(await askJson(`${SESSIONS}/import`, asked));
   return {
     sessions: objectsAt(answer, 'data').map(sessionOf),

@@ -3,14 +3,14 @@
 import { useEffect, type ReactNode } from 'react';
 import { shellStrings as strings } from '../shell_strings';
 import { openPanel } from '../state/panels';
-import { useSessionTitle } from '../state/sessions';
+import { refreshSession, useIsUnlisted, useSessionTitle } from '../state/sessions';
 import { useThread } from '../state/threads';
 import { openThread } from '../state/turns';
 import { Composer } from './composer';
+import { focusComposer } from './focus';
 import { Icon } from './icon';
 import { ModelPicker } from './model_picker';
 import { PageHead } from './page_head';
-import { focusComposer } from './shortcuts';
 import { Thread } from './thread_view';
 
 interface ChatViewProps {
@@ -25,6 +25,7 @@ export function ChatView({ threadId, sessionId, messageId }: ChatViewProps): Rea
   useEffect(() => {
     if (sessionId !== null) void openThread(sessionId);
   }, [sessionId]);
+  useListed(threadId, sessionId);
   useComposerFocus(messageId);
   return (
     <main className="chat">
@@ -33,6 +34,16 @@ export function ChatView({ threadId, sessionId, messageId }: ChatViewProps): Rea
       {thread?.state !== 'missing' && <Composer threadId={threadId} />}
     </main>
   );
+}
+
+/** Ask for a conversation that the list has not come to yet: its name and its settings are told there. */
+function useListed(threadId: string, sessionId: string | null): void {
+  const isUnlisted = useIsUnlisted(sessionId ?? '');
+  // One that was begun on this page is asked for by whoever began it.
+  const isWanted = isUnlisted && threadId === sessionId;
+  useEffect(() => {
+    if (isWanted) void refreshSession(threadId);
+  }, [isWanted, threadId]);
 }
 
 /** Whoever opens a conversation wants to write; on a phone the keyboard would cover it. */

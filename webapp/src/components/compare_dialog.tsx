@@ -11,9 +11,9 @@ import { Dialog } from './dialog';
 
 type Numbers = 'temperature' | 'topP' | 'maxTokens';
 
-const fields: readonly { name: Numbers; label: string; min: number; max?: number; step: number }[] = [
-  { name: 'temperature', label: strings.temperature, min: 0, max: 2, step: 0.1 },
-  { name: 'topP', label: strings.topP, min: 0, max: 1, step: 0.05 },
+const fields: readonly { name: Numbers; label: string; min: number; max?: number; step: number | 'any' }[] = [
+  { name: 'temperature', label: strings.temperature, min: 0, max: 2, step: 'any' },
+  { name: 'topP', label: strings.topP, min: 0, max: 1, step: 'any' },
   { name: 'maxTokens', label: strings.maxTokens, min: 1, step: 1 },
 ];
 
@@ -51,7 +51,7 @@ function Side({ title, choice, onChange }: SideProps): ReactNode {
             type="number"
             className="field"
             {...limits}
-            placeholder={strings.asInChat}
+            placeholder={strings.default}
             value={choice.settings[name] ?? ''}
             onChange={(event) => change({ [name]: event.target.value === '' ? null : event.target.valueAsNumber })}
           />

@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 import { closeComparison, keepAnswer } from '../state/turns';
 import { threadStrings as strings } from '../thread_strings';
 import { isRunning, type Message } from '../tree/message';
+import { keepFocus } from './focus';
 import { Icon } from './icon';
 import { AnswerBody } from './message_view';
 import { Stats } from './stats';
@@ -27,7 +28,7 @@ function Column({ threadId, message, title }: ColumnProps): ReactNode {
         type="button"
         className="button"
         disabled={isRunning(message)}
-        onClick={() => void keepAnswer(threadId, message.id)}
+        onClick={() => [void keepAnswer(threadId, message.id), keepFocus()]}
       >
         {strings.keep}
       </button>
@@ -44,7 +45,7 @@ export function Comparison({ threadId, answers }: { threadId: string; answers: r
           type="button"
           className="icon-button"
           aria-label={strings.closeComparison}
-          onClick={() => closeComparison(threadId)}
+          onClick={() => [closeComparison(threadId), keepFocus()]}
         >
           <Icon name="close" />
         </button>

@@ -8,6 +8,7 @@ import { useIsRunning, useThread, type QueuedPrompt, type Thread } from '../stat
 import { send, stop, unqueue } from '../state/turns';
 import { threadStrings as strings } from '../thread_strings';
 import { useSecondsUntil } from './elapsed';
+import { keepFocus } from './focus';
 import { Icon } from './icon';
 
 /** Escape stops the answer, unless it has something nearer to close. */
@@ -29,8 +30,8 @@ function Queue({ threadId, prompts }: { threadId: string; prompts: readonly Queu
     <ul className="queue" aria-label={strings.queuedPrompts}>
       {prompts.map(({ key, text }) => (
         <li key={key}>
-          <span>{text}</span>
-          <button type="button" className="icon-button" aria-label={strings.unqueue} onClick={() => unqueue(threadId, key)}>
+          <span dir="auto">{text}</span>
+          <button type="button" className="icon-button" aria-label={strings.unqueue} onClick={() => [unqueue(threadId, key), keepFocus()]}>
             <Icon name="close" />
           </button>
         </li>
@@ -117,6 +118,7 @@ function Field({ threadId, draft, sendWith, onSend }: FieldProps): ReactNode {
       <textarea
         id="composer"
         rows={1}
+        dir="auto"
         aria-label={strings.message}
         placeholder={strings.placeholder}
         value={draft}

@@ -1,6 +1,6 @@
 /** A dialog over the page: the browser keeps the focus in it, and gives it back to its opener. */
 
-import { useLayoutEffect, useRef, type ReactNode } from 'react';
+import { useLayoutEffect, useRef, type PointerEvent, type ReactNode } from 'react';
 import { shellStrings } from '../shell_strings';
 import { Icon } from './icon';
 
@@ -9,6 +9,10 @@ interface DialogProps {
   readonly onClose: () => void;
   readonly children: ReactNode;
   readonly className?: string;
+}
+
+function isWithin({ clientX, clientY }: PointerEvent, { left, right, top, bottom }: DOMRect): boolean {
+  return clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
 }
 
 export function Dialog({ title, onClose, children, className = '' }: DialogProps): ReactNode {
@@ -36,8 +40,8 @@ export function Dialog({ title, onClose, children, className = '' }: DialogProps
         onClose();
       }}
       onPointerDown={(event) => {
-        // The dialog's own box is covered by its content: what is left is the backdrop.
-        if (event.target === ref.current) onClose();
+        // The dialog's own box holds its content and its scroll bar: what is left is the backdrop.
+        if (event.target === ref.current && !isWithin(event, ref.current.getBoundingClientRect())) onClose();
       }}
     >
       <div className="dialog-body">

@@ -66,6 +66,7 @@ export function EditForm({ threadId, message, onClose }: EditFormProps): ReactNo
       <textarea
         ref={field}
         className="field"
+        dir="auto"
         aria-label={strings.editing}
         value={text}
         onChange={(event) => setText(event.target.value)}

@@ -7,6 +7,7 @@ import { forkAt, regenerate, showSibling } from '../state/turns';
 import { threadStrings as strings } from '../thread_strings';
 import { textOf, type Message } from '../tree/message';
 import { CopyButton } from './copy_button';
+import { keepFocus } from './focus';
 import { Icon, type IconName } from './icon';
 
 interface ActionProps {
@@ -40,16 +41,32 @@ interface PagerProps {
   readonly siblings: readonly string[];
 }
 
+/** Another version has taken the place of the one whose button was pressed: go on with its buttons. */
+function focusPagerOf(id: string, label: string): void {
+  if (document.activeElement !== document.body) return;
+  const pager = document.querySelector(`[data-message-id="${CSS.escape(id)}"] .pager`);
+  // At the first and at the last version one of the two is disabled.
+  const same = pager?.querySelector<HTMLElement>(`[aria-label="${label}"]:enabled`);
+  (same ?? pager?.querySelector<HTMLElement>(':enabled'))?.focus();
+}
+
 /** Which version of the message is shown, with the way to the others. */
 function Pager({ threadId, message, siblings }: PagerProps): ReactNode {
   const at = siblings.indexOf(message.id);
   if (siblings.length < 2 || at < 0) return null;
-  const show = (id: string | undefined): void => {
-    if (id !== undefined) void showSibling(threadId, id);
+  const show = (id: string | undefined, label: string): void => {
+    if (id === undefined) return;
+    void showSibling(threadId, id);
+    requestAnimationFrame(() => focusPagerOf(id, label));
   };
   return (
     <span className="pager" role="group" aria-label={strings.versions}>
-      <Action icon="chevron_left" label={strings.earlierVersion} isDisabled={at === 0} act={() => show(siblings[at - 1])} />
+      <Action
+        icon="chevron_left"
+        label={strings.earlierVersion}
+        isDisabled={at === 0}
+        act={() => show(siblings[at - 1], strings.earlierVersion)}
+      />
       <span aria-label={strings.versionOf(at + 1, siblings.length)} role="img">
         {at + 1}/{siblings.length}
       </span>
@@ -57,10 +74,15 @@ function Pager({ threadId, message, siblings }: PagerProps): ReactNode {
         icon="chevron_right"
         label={strings.laterVersion}
         isDisabled={at === siblings.length - 1}
-        act={() => show(siblings[at + 1])}
+        act={() => show(siblings[at + 1], strings.laterVersion)}
       />
     </span>
   );
+}
+
+function answerAgain(threadId: string, messageId: string): void {
+  void regenerate(threadId, messageId);
+  keepFocus();
 }
 
 async function fork(threadId: string, messageId: string): Promise<void> {
@@ -86,7 +108,7 @@ export function MessageFoot({ threadId, message, siblings, onEdit, onProbs, areP
         <Action icon="edit" label={strings.edit} act={onEdit} />
         {isAnswer && (
           <>
-            <Action icon="refresh" label={strings.regenerate} act={() => void regenerate(threadId, message.id)} />
+            <Action icon="refresh" label={strings.regenerate} act={() => answerAgain(threadId, message.id)} />
             {hasProbs && <Action icon="bars" label={strings.probabilities} isPressed={areProbsOpen} act={onProbs} />}
           </>
         )}

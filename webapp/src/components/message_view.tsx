@@ -35,7 +35,7 @@ export function AnswerBody({ message }: { message: Message }): ReactNode {
 }
 
 function Said({ message }: { message: Message }): ReactNode {
-  if (message.role === 'user') return <div className="said">{textOf(message)}</div>;
+  if (message.role === 'user') return <div className="said" dir="auto">{textOf(message)}</div>;
   const title = message.role === 'system' ? strings.system : strings.toolResult;
   return (
     <details className="fold">

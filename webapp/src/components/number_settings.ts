@@ -18,13 +18,13 @@ export interface NumberSetting {
 }
 
 export const numberSettings: readonly NumberSetting[] = [
-  { key: 'temperature', label: 'Temperature', hint: '0 is always the likeliest word', min: 0, max: 2, step: 0.1 },
-  { key: 'topP', label: 'Top-p', hint: 'the likeliest tokens that make up this share', min: 0, max: 1, step: 0.05 },
-  { key: 'topK', label: 'Top-k', hint: 'so many of the likeliest tokens; 0 for all', min: 0, max: 100_000, step: 1, capability: 'top_k' },
-  { key: 'minP', label: 'Min-p', hint: 'at least this share of the likeliest', min: 0, max: 1, step: 0.01, capability: 'min_p' },
+  { key: 'temperature', label: 'Temperature', hint: '0 always takes the likeliest token', min: 0, max: 2, step: 0.1 },
+  { key: 'topP', label: 'Top-p', hint: 'only the likeliest tokens that make up this share', min: 0, max: 1, step: 0.05 },
+  { key: 'topK', label: 'Top-k', hint: 'only this many of the likeliest tokens; 0 for all', min: 0, max: 100_000, step: 1, capability: 'top_k' },
+  { key: 'minP', label: 'Min-p', hint: 'only tokens with at least this share of the likeliest one’s probability', min: 0, max: 1, step: 0.01, capability: 'min_p' },
   { key: 'maxTokens', label: 'Longest answer', hint: 'in tokens', min: 1, max: 1_000_000, step: 1 },
   { key: 'repeatPenalty', label: 'Repeat penalty', hint: '1 is none', min: 0.01, max: 10, step: 0.05, capability: 'repetition_penalty' },
-  { key: 'seed', label: 'Seed', hint: 'the same one, the same answer', min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, capability: 'seed' },
+  { key: 'seed', label: 'Seed', hint: 'asked the same with the same seed, the answer is the same', min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, capability: 'seed' },
 ];
 
 /** The number that was typed; null for none (the server's default), undefined for what is not allowed. */

@@ -14,7 +14,9 @@ export function PageHead({ title, children }: { title: string; children?: ReactN
     <>
       <header className="chat-head">
         <DrawerButton />
-        <h1 title={title}>{title}</h1>
+        <h1 title={title}>
+          <bdi>{title}</bdi>
+        </h1>
         {children}
       </header>
       <ConnectionBadge />

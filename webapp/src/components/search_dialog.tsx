@@ -57,7 +57,7 @@ function Results({ matches, word }: { matches: readonly Match[]; word: string })
               navigate(pathOfSession(match.sessionId, match.messageId));
             }}
           >
-            <strong>{match.title || strings.untitled}</strong>
+            <strong dir="auto">{match.title || strings.untitled}</strong>
             <Excerpt text={match.excerpt} word={word} />
           </a>
         </li>
@@ -68,9 +68,9 @@ function Results({ matches, word }: { matches: readonly Match[]; word: string })
 
 function Excerpt({ text, word }: { text: string; word: string }): ReactNode {
   const at = text.toLowerCase().indexOf(word.toLowerCase());
-  if (at < 0) return <span>{text}</span>;
+  if (at < 0) return <span dir="auto">{text}</span>;
   return (
-    <span>
+    <span dir="auto">
       {text.slice(0, at)}
       <mark>{text.slice(at, at + word.length)}</mark>
       {text.slice(at + word.length)}

@@ -7,6 +7,7 @@ import { shellStrings as strings } from '../shell_strings';
 import { downloadSession } from '../state/copies';
 import { setDrawer } from '../state/panels';
 import { deleteSession, pinSession, renameSession } from '../state/sessions';
+import { keepFocus } from './focus';
 import { Icon } from './icon';
 import { Menu, type MenuItem } from './menu';
 import { PageLink } from './page_link';
@@ -14,10 +15,17 @@ import { PageLink } from './page_link';
 export const SessionRow = memo(function SessionRow({ session, isOpen }: { session: SessionSummary; isOpen: boolean }): ReactNode {
   const [isRenaming, setIsRenaming] = useState(false);
   const title = session.title || strings.untitled;
+  const endRenaming = (): void => {
+    setIsRenaming(false);
+    requestAnimationFrame(() => {
+      const link = document.querySelector<HTMLElement>(`[data-session-id="${CSS.escape(session.id)}"] a`);
+      if (document.activeElement === document.body) link?.focus();
+    });
+  };
   if (isRenaming) {
     return (
       <li className="session-row">
-        <TitleField title={title} onDone={() => setIsRenaming(false)} onSave={(next) => void renameSession(session.id, next)} />
+        <TitleField title={title} onDone={endRenaming} onSave={(next) => void renameSession(session.id, next)} />
       </li>
     );
   }
@@ -25,7 +33,7 @@ export const SessionRow = memo(function SessionRow({ session, isOpen }: { sessio
     <li className="session-row" data-session-id={session.id} data-open={isOpen}>
       <PageLink to={pathOfSession(session.id)} className="session-link" isCurrent={isOpen} onFollow={() => setDrawer(false)}>
         <span className="session-title" title={title}>
-          {title}
+          <bdi>{title}</bdi>
         </span>
         {session.isRunning && <span className="running-mark" role="img" aria-label={strings.running} />}
       </PageLink>
@@ -60,6 +68,7 @@ function actionsOn(session: SessionSummary, isOpen: boolean, rename: () => void)
       act: () => {
         if (isOpen) navigate('/');
         deleteSession(session.id);
+        keepFocus();
       },
     },
   ];

@@ -4,6 +4,7 @@ import { useEffect, type ReactNode } from 'react';
 import { settingStrings as strings } from '../setting_strings';
 import { closePanel, openPanel } from '../state/panels';
 import { Dialog } from './dialog';
+import { focusComposer } from './focus';
 
 const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
 const mod = isMac ? '⌘' : 'Ctrl';
@@ -31,10 +32,6 @@ export function useShortcuts(onNewChat: () => void): void {
     addEventListener('keydown', onKeyDown);
     return () => removeEventListener('keydown', onKeyDown);
   }, [onNewChat]);
-}
-
-export function focusComposer(): void {
-  document.querySelector<HTMLElement>('#composer')?.focus();
 }
 
 function actionFor(event: KeyboardEvent, onNewChat: () => void): (() => void) | undefined {

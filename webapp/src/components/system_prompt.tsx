@@ -2,6 +2,7 @@
 
 import { useId, useState, type ReactNode } from 'react';
 import { settingStrings as strings } from '../setting_strings';
+import { randomId } from '../state/local_messages';
 import { setPrefs, usePrefs } from '../state/prefs';
 import { changeSettings, useSettings } from '../state/settings';
 import { Icon } from './icon';
@@ -16,6 +17,7 @@ export function SystemPrompt({ threadId }: { threadId: string }): ReactNode {
         id={id}
         className="field"
         rows={4}
+        dir="auto"
         value={systemPrompt}
         placeholder={strings.systemPromptHint}
         onChange={(event) => changeSettings(threadId, { systemPrompt: event.target.value })}
@@ -59,7 +61,7 @@ function PresetName({ prompt }: { prompt: string }): ReactNode {
       onSubmit={(event) => {
         event.preventDefault();
         if (name.trim() === '') return;
-        setPrefs({ presets: [...presets, { id: crypto.randomUUID(), name: name.trim(), prompt }] });
+        setPrefs({ presets: [...presets, { id: randomId(), name: name.trim(), prompt }] });
         setName('');
       }}
     >

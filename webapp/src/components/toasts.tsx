@@ -1,4 +1,4 @@
-/** Short messages at the lower edge; what they say is also announced by whoever shows them. */
+/** Short messages below the head line; what they say is also announced by whoever shows them. */
 
 import type { ReactNode } from 'react';
 import { dismissToast, useToasts, type Toast } from '../state/ui';

@@ -13,6 +13,11 @@ const MAX_DEPTH = 16;
 type BlockProps = { node: Node; isOpen: boolean; depth: number; definitions: string };
 type Context = Omit<BlockProps, 'node'>;
 
+/** As the first letter has it, for a whole block: what is nested in one goes with it. */
+function directionAt(depth: number): 'auto' | undefined {
+  return depth === 0 ? 'auto' : undefined;
+}
+
 function isSame(before: BlockProps, after: BlockProps): boolean {
   return (
     before.node.raw === after.node.raw &&
@@ -60,7 +65,13 @@ function List({ token, context }: { token: Tokens.List; context: Context }): Rea
       context={{ ...context, isOpen: context.isOpen && index === token.items.length - 1 }}
     />
   ));
-  return token.ordered ? <ol start={token.start === '' ? 1 : token.start}>{items}</ol> : <ul>{items}</ul>;
+  const dir = directionAt(context.depth);
+  if (!token.ordered) return <ul dir={dir}>{items}</ul>;
+  return (
+    <ol dir={dir} start={token.start === '' ? 1 : token.start}>
+      {items}
+    </ol>
+  );
 }
 
 type RowProps = { cells: Tokens.TableCell[]; definitions: string };
@@ -84,10 +95,11 @@ const Row = memo(
     before.cells.every((cell, index) => cell.text === after.cells[index]?.text && cell.align === after.cells[index]?.align),
 );
 
-function Table({ token, definitions }: { token: Tokens.Table; definitions: string }): ReactNode {
+function Table({ token, context }: { token: Tokens.Table; context: Context }): ReactNode {
+  const { definitions } = context;
   return (
     <div className="table-frame" role="region" aria-label={strings.table} tabIndex={0}>
-      <table>
+      <table dir={directionAt(context.depth)}>
         <thead>
           <Row cells={token.header} definitions={definitions} />
         </thead>
@@ -101,11 +113,11 @@ function Table({ token, definitions }: { token: Tokens.Table; definitions: strin
   );
 }
 
-function Heading({ token }: { token: Tokens.Heading }): ReactNode {
+function Heading({ token, depth }: { token: Tokens.Heading; depth: number }): ReactNode {
   // A message stands below the page's own headings.
   const Level = `h${Math.min(token.depth + 2, 6)}` as 'h3' | 'h4' | 'h5' | 'h6';
   return (
-    <Level data-depth={token.depth}>
+    <Level data-depth={token.depth} dir={directionAt(depth)}>
       <Inline nodes={token.tokens as Node[]} />
     </Level>
   );
@@ -115,21 +127,21 @@ function draw(node: Node, context: Context): ReactNode {
   switch (node.type) {
     case 'paragraph':
       return (
-        <p>
+        <p dir={directionAt(context.depth)}>
           <Inline nodes={node.tokens as Node[]} />
         </p>
       );
     case 'heading':
-      return <Heading token={node} />;
+      return <Heading token={node} depth={context.depth} />;
     case 'list':
       return <List token={node} context={context} />;
     case 'code':
       return <CodeBlock code={node.text} language={(node.lang ?? '').split(/\s/)[0] ?? ''} isOpen={context.isOpen} />;
     case 'table':
-      return <Table token={node} definitions={context.definitions} />;
+      return <Table token={node} context={context} />;
     case 'blockquote':
       return (
-        <blockquote>
+        <blockquote dir={directionAt(context.depth)}>
           <Nested nodes={node.tokens as Node[]} context={context} />
         </blockquote>
       );

@@ -43,7 +43,7 @@ export function CodeBlock({ code, language, isOpen }: CodeBlockProps): ReactNode
   const [isWrapped, setIsWrapped] = useState(false);
   const tree = useHighlight(language, code, isOpen);
   return (
-    <figure className="code" data-wrapped={isWrapped}>
+    <figure className="code" dir="ltr" data-wrapped={isWrapped}>
       <figcaption>
         <span className="code-language">{language || strings.plainText}</span>
         <button type="button" className="quiet" aria-pressed={isWrapped} onClick={() => setIsWrapped(!isWrapped)}>

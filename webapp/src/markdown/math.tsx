@@ -20,5 +20,5 @@ export function Formula({ text, isDisplay }: { text: string; isDisplay: boolean 
       element.textContent = text;
     });
   }, [text, isDisplay]);
-  return <span ref={place} className={isDisplay ? 'formula formula-display' : 'formula'} />;
+  return <span ref={place} dir="ltr" className={isDisplay ? 'formula formula-display' : 'formula'} />;
 }

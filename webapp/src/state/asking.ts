@@ -16,7 +16,7 @@ import type { LiveAnswers, LiveListener } from '../stream/live';
 import type { ResponseBody } from '../stream/protocol';
 import type { Message } from '../tree/message';
 import { renamed, without, withMessage } from '../tree/tree';
-import { clearDraft, draftOf, moveDraft, setDraft } from './drafts';
+import { draftOf, moveDraft, setDraft } from './drafts';
 import { localAnswer, localQuestion } from './local_messages';
 import { canDo, modelFor, models, modelsKnown } from './models';
 import { markRunning } from './sessions';
@@ -110,7 +110,7 @@ export class Asking implements LiveListener {
       return { tree: renamed(named, question.message.id, { id: answer.parentId, status: 'completed' }) };
     });
     if (found.thread.sessionId === null && answer.sessionId !== null) this.named(threadId, answer.sessionId);
-    if (asked.text !== null) clearUnlessTyped(threadId);
+    if (asked.text !== null) keepOnlyTyped(threadId);
     announce(coreStrings.answerBegun);
     if (answer.sessionId !== null) this.toldOpened(answer.sessionId);
     asked.settle(true);
@@ -240,9 +240,9 @@ function seedFor(model: string): ResponseBody {
   return canDo(model, 'seed') ? { seed: Math.floor(Math.random() * MAX_SEED) } : {};
 }
 
-/** The field was emptied when the question was sent; what was typed since stays. */
-function clearUnlessTyped(threadId: string): void {
-  if (draftOf(threadId) === '') clearDraft(threadId);
+/** The field was emptied when the question was sent: now what is kept goes, too, but for what was typed since. */
+function keepOnlyTyped(threadId: string): void {
+  setDraft(threadId, draftOf(threadId));
 }
 
 function lastWord(message: Message): string {

@@ -10,6 +10,15 @@ export function readKept(name: string): unknown {
   }
 }
 
+/** Be told when another tab has kept something under this name; the result ends it. */
+export function whenKeptElsewhere(name: string, listener: () => void): () => void {
+  const heard = (event: StorageEvent): void => {
+    if (event.key === name) listener();
+  };
+  addEventListener('storage', heard);
+  return () => removeEventListener('storage', heard);
+}
+
 /** Whether it was kept: the browser's room may be full. */
 export function keep(name: string, value: unknown): boolean {
   try {

@@ -14,7 +14,7 @@ const EMPTY = {
 } as const;
 
 export function localQuestion(text: string, parentId: string | null): Message {
-  const id = localId();
+  const id = `local-${randomId()}`;
   return {
     ...EMPTY,
     key: id,
@@ -29,7 +29,7 @@ export function localQuestion(text: string, parentId: string | null): Message {
 }
 
 export function localAnswer(model: string | null, parentId: string | null): Message {
-  const id = localId();
+  const id = `local-${randomId()}`;
   return {
     ...EMPTY,
     key: id,
@@ -48,7 +48,7 @@ export function isLocal(id: string): boolean {
 }
 
 /** No `randomUUID`: that is there on pages of https and of this machine only. */
-function localId(): string {
+export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `local-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

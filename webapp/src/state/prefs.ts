@@ -3,7 +3,7 @@
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import { asObject, objectsAt, oneOf, textAt } from '../api/json';
-import { keep, readKept } from './kept';
+import { keep, readKept, whenKeptElsewhere } from './kept';
 
 export interface Preset {
   readonly id: string;
@@ -49,6 +49,19 @@ export function followTheme(): () => void {
   return () => {
     dark.removeEventListener('change', showTheme);
   };
+}
+
+/** Take what another tab has kept: what is kept here next would undo it. The result ends it. */
+export function followPrefs(): () => void {
+  const ends = [NAME, THEME_NAME].map((name) => whenKeptElsewhere(name, takeKept));
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+function takeKept(): void {
+  prefs.setState(readPrefs());
+  showTheme();
 }
 
 function showTheme(): void {

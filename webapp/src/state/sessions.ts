@@ -19,6 +19,8 @@ interface Sessions {
 const UNDO_MS = 6000;
 
 export const sessions = createStore<Sessions>(() => ({ items: [], hasMore: false, state: 'idle', failure: null }));
+/** The sessions that a page of the list has told; others came alone, and tell nothing of where the next page begins. */
+const paged = new Set<string>();
 /** Deleted here, not yet there: what is done when the time for second thoughts is over. */
 const leaving = new Map<string, { readonly timer: ReturnType<typeof setTimeout>; readonly summary: SessionSummary }>();
 
@@ -34,11 +36,17 @@ export function useSessionTitle(id: string | null): string {
   return useStore(sessions, (state) => state.items.find((each) => each.id === id)?.title ?? '');
 }
 
+/** Whether a session is not among those that have been listed so far: a link may lead to an old one. */
+export function useIsUnlisted(id: string): boolean {
+  return useStore(sessions, ({ state, items }) => state === 'ready' && !leaving.has(id) && !items.some((each) => each.id === id));
+}
+
 export async function loadSessions(): Promise<void> {
   if (sessions.getState().state !== 'ready') sessions.setState({ state: 'loading' });
   try {
     const { items, hasMore } = await api.listSessions(null);
     const ids = new Set(items.map((each) => each.id));
+    for (const id of ids) paged.add(id);
     // Pages that were loaded further down stay, unless this one is all there is.
     const further = hasMore ? sessions.getState().items.filter((each) => !ids.has(each.id)) : [];
     sessions.setState({ items: ordered([...items, ...further]), hasMore, state: 'ready', failure: null });
@@ -50,10 +58,11 @@ export async function loadSessions(): Promise<void> {
 
 export async function loadMoreSessions(): Promise<void> {
   const { items, hasMore } = sessions.getState();
-  const last = items.at(-1);
+  const last = items.findLast((each) => paged.has(each.id));
   if (!hasMore || last === undefined) return;
   try {
     const page = await api.listSessions(last.id);
+    for (const { id } of page.items) paged.add(id);
     sessions.setState((now) => ({ items: ordered([...now.items, ...page.items]), hasMore: page.hasMore }));
   } catch (error) {
     showFailure(failureOf(error).message);

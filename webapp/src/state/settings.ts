@@ -4,7 +4,7 @@ import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import { asObject, numberOrNull, objectAt, textAt, textOrNull } from '../api/json';
 import type { ResponseBody } from '../stream/protocol';
-import { keep, readKept } from './kept';
+import { keep, readKept, whenKeptElsewhere } from './kept';
 import type { SessionSettings } from './settings_types';
 import { NEW_PLACE, placeOf, usePlace } from './threads';
 
@@ -32,6 +32,11 @@ interface Kept {
 
 export const settings = createStore<Kept>(readSettings);
 const changeListeners = new Set<(place: string) => void>();
+
+/** Take what another tab has kept: what is kept here next would undo it. The result ends it. */
+export function followSettings(): () => void {
+  return whenKeptElsewhere(NAME, () => settings.setState(readSettings()));
+}
 
 /** Be told when somebody here has changed them; the result ends it. */
 export function whenSettingsChange(listener: (place: string) => void): () => void {

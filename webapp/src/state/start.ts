@@ -6,8 +6,9 @@ import { followConnection } from './connection';
 import { asking, connect, opening, sharedSettings, socket } from './core';
 import { saveDrafts } from './drafts';
 import { loadModels } from './models';
-import { followTheme } from './prefs';
+import { followPrefs, followTheme } from './prefs';
 import { finishDeletes, loadSessions, refreshSession, sessions } from './sessions';
+import { followSettings } from './settings';
 import { type TabNews, joinTabs } from './tabs';
 import { threads } from './threads';
 
@@ -19,7 +20,7 @@ const RUNNING_LOOK_MS = 5000;
 
 /** Begin; the result ends it. */
 export function startCore(): () => void {
-  const ends = [followConnection(), followTheme(), joinTabs(heard), listenToThePage(), lookNowAndThen(), sharedSettings.start()];
+  const ends = [followConnection(), followTheme(), followPrefs(), followSettings(), joinTabs(heard), listenToThePage(), lookNowAndThen(), sharedSettings.start()];
   whenKeyIsRefused(refused);
   onOpened(begin);
   asking.whenOpened((sessionId) => void refreshSession(sessionId));

@@ -52,7 +52,8 @@ export function dismissToast(key: string): void {
 
 /** Have it read aloud when the reader has a moment. */
 export function announce(text: string): void {
-  ui.setState({ announcement: text });
+  // The same words once more are a change only if they differ in something that is not heard.
+  ui.setState(({ announcement }) => ({ announcement: announcement === text ? `${text}\u00a0` : text }));
 }
 
 export function useToasts(): readonly Toast[] {

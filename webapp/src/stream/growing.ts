@@ -9,6 +9,7 @@ export interface LiveAnswer {
   readonly parts: readonly Part[];
   /** When it was asked for here, or first seen; milliseconds since 1970. */
   readonly askedAt: number;
+  /** Null also when it was not asked for here: nobody here knows how long it took. */
   readonly firstAt: number | null;
   /** Tokens a second over the last seconds, as the server counts them; null: it has not said. */
   readonly rate: number | null;
@@ -26,6 +27,7 @@ export class GrowingAnswer {
   private phase: LiveAnswer['phase'];
   private parts: Part[] = [];
   private readonly askedAt: number;
+  private readonly isAskedHere: boolean;
   private firstAt: number | null = null;
   private counts: readonly Count[] = [];
   private isFrozen = false;
@@ -33,6 +35,7 @@ export class GrowingAnswer {
   constructor(phase: LiveAnswer['phase'], askedAt: number) {
     this.phase = phase;
     this.askedAt = askedAt;
+    this.isAskedHere = phase === 'sending';
   }
 
   /** Take the next event; returns the number of characters that came with it. */
@@ -77,7 +80,7 @@ export class GrowingAnswer {
     const part = this.parts[index];
     if (part === undefined) return 0;
     this.phase = 'writing';
-    this.firstAt ??= now;
+    if (this.isAskedHere) this.firstAt ??= now;
     this.parts[index] = { ...part, text: part.text + text };
     return text.length;
   }

@@ -123,3 +123,10 @@ test('a nesting deeper than any reader follows is shown as text', async () => {
   expect(page.querySelectorAll('blockquote').length).toBeLessThan(30);
   expect(page.textContent).toContain('deep');
 });
+
+test('a block goes the way of its first letter, and code and formulas from left to right', async () => {
+  const page = await shown('שלום, conch\n\n- פריט\n  - inner\n\n> ציטוט\n\n```js\n1\n```\n\n$a$');
+
+  const ways = [...page.querySelectorAll('.blocks > *, [dir]')].map((each) => `${each.tagName} ${each.getAttribute('dir')}`);
+  expect(ways).toEqual(['P auto', 'UL auto', 'BLOCKQUOTE auto', 'FIGURE ltr', 'P auto', 'SPAN ltr']);
+});

@@ -117,6 +117,17 @@ test('an answer that was found running is told from its beginning', () => {
   expect(desk.shown('resp_1')).toBe('ab');
 });
 
+test('how long the first token took is told only where the question was asked', () => {
+  const [here, elsewhere] = [new Desk(), new Desk()];
+  here.live.ask('k', { input: 'Hello' });
+  here.hear(...told('k', ['a', 'b']).events.slice(0, 7));
+  elsewhere.live.follow('k', 'resp_1');
+  elsewhere.hear(...told('k', ['a', 'b']).events.slice(0, 7));
+
+  expect(here.live.snapshot('k')?.firstAt).not.toBeNull();
+  expect(elsewhere.live.snapshot('k')?.firstAt).toBeNull();
+});
+
 test('what is asked without a connection is sent with the next one, once', () => {
   const desk = new Desk();
   desk.isOnline = false;

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { deleteSession, finishDeletes, loadSessions, pinSession, renameSession, sessions, undoDelete } from '../../../src/state/sessions';
-import { ui } from '../../../src/state/ui';
+import { exportSession, getTree } from '../../../src/api/resources';
+import { deleteSession, finishDeletes, loadMoreSessions, loadSessions, pinSession, putSession, renameSession, sessions, undoDelete } from '../../../src/state/sessions';
+import { announce, ui } from '../../../src/state/ui';
+import { summary } from './core_chat';
 
 /** The server's list of sessions behind `fetch`. */
 class FakeServer {
@@ -118,4 +120,36 @@ test('a session that the server does not delete is there again', async () => {
 
   expect(titles()).toEqual(['Two', 'One']);
   expect(ui.getState().announcement).toContain('was not deleted');
+});
+
+test('an old session that came alone hides none of those before it', async () => {
+  putSession({ ...summary('conv_0'), updatedAt: 0 });
+  sessions.setState({ hasMore: true });
+
+  await loadMoreSessions();
+
+  expect(titles()).toEqual(['Two', 'One', 'T']);
+  expect(server.asked.at(-1)).toContain('after=conv_1');
+});
+
+function brokenBody(): ReadableStream {
+  return new ReadableStream({ pull: (controller) => controller.error(new TypeError('network error')) });
+}
+
+test('an answer of the server that breaks off is a failure that is told', async () => {
+  vi.stubGlobal('fetch', async () => Promise.resolve(new Response(brokenBody())));
+
+  await expect(exportSession('conv_1', 'json')).rejects.toThrow('broke off');
+  await expect(getTree('conv_1')).rejects.toThrow('broke off');
+});
+
+test('what is said twice is heard twice', () => {
+  const heard: string[] = [];
+  const end = ui.subscribe(({ announcement }) => void heard.push(announcement.trim()));
+  announce('Copied');
+  announce('Copied');
+  end();
+
+  expect(heard).toEqual(['Copied', 'Copied']);
+  expect(new Set([ui.getState().announcement, 'Copied']).size).toBe(2);
 });

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { ApiError } from '../../../src/api/failure';
-import { draftOf, setDraft } from '../../../src/state/drafts';
+import { draftOf, saveDrafts, setDraft } from '../../../src/state/drafts';
 import { settingsOf } from '../../../src/state/settings';
 import { newThread, threadOf } from '../../../src/state/threads';
 import { siblingsOf } from '../../../src/tree/tree';
@@ -78,6 +78,27 @@ test('what is sent while an answer runs waits for its end', () => {
   expect(waiting).toEqual(['Two']);
   expect(chat.last).toMatchObject({ input: 'Two', x_conch: { parent_id: 'resp_1' } });
   expect(threadOf(threadId)?.queued).toEqual([]);
+});
+
+function keptDrafts(): string | null {
+  saveDrafts();
+  return localStorage.getItem('conch.drafts');
+}
+
+test('what waited is kept no longer than until the server has it', () => {
+  const chat = new Chat();
+  const threadId = newThread();
+  void chat.turns.send(threadId, 'One');
+  const { events } = told(chat.lastKey, ['Hi']);
+  chat.hear(events.slice(0, 5));
+  void chat.turns.send(threadId, 'Two');
+  setDraft(threadId, 'Three');
+  const waiting = keptDrafts();
+  chat.hear(events.slice(5));
+  chat.answer(['Yes']);
+
+  expect(waiting).toBe('{"conv_1":"Two\\n\\nThree"}');
+  expect(keptDrafts()).toBe('{"conv_1":"Three"}');
 });
 
 test('what is sent while a session is loaded follows its end', async () => {
