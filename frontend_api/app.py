@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from quart import Quart, request
@@ -71,7 +72,7 @@ from frontend_api.web.socket_connection import (
     WRITE_TIMEOUT_KEY,
     SocketConnection,
 )
-from frontend_api.web.status import status_routes
+from frontend_api.web.status import METRICS_ENDPOINT, METRICS_ROUTE, status_routes
 from frontend_api.web.tokens import token_routes
 from frontend_api.web.usage import usage_admin_routes, usage_routes
 from frontend_api.web.webapp import webapp_routes
@@ -168,7 +169,9 @@ def _install_guards(app: Quart, use: _UseCases, wiring: Wiring, checks: KeyCheck
     @app.before_request
     async def name_route() -> None:
         if request.url_rule is not None:
-            record_of(cast(Mapping[str, object], request.scope)).route = request.url_rule.rule
+            record = record_of(cast(Mapping[str, object], request.scope))
+            is_scrape = request.endpoint == METRICS_ENDPOINT
+            record.route = METRICS_ROUTE if is_scrape else request.url_rule.rule
 
     # Before the guard: a browser asks whether a page may ask, and has no key to ask that with.
     install_cors(app, frozenset(settings.security.allowed_origins))
@@ -186,6 +189,8 @@ def _bare_app(settings: Settings) -> Quart:
     app = Quart("frontend_api", static_folder=None)
     # A doubled slash is another address: no redirect, whose body would not be the error object.
     app.url_map.merge_slashes = False
+    # Quart looks at every hook, for every request, whether it is a coroutine function.
+    app.ensure_async = lru_cache(maxsize=256)(app.ensure_async)  # type: ignore[method-assign]
     app.request_class = sized_request({IMPORT_PATH: settings.limits.max_import_bytes})
     app.asgi_http_class = HttpConnection
     app.asgi_websocket_class = SocketConnection

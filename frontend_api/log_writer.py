@@ -56,9 +56,17 @@ class LogWriter:
     def _write_all(self) -> None:
         while (line := self._lines.get()) is not None:
             self._write_whole(line.encode("utf-8", "backslashreplace"))
-            if self._num_dropped and self._lines.empty():
-                num_dropped, self._num_dropped = self._num_dropped, 0
-                _log.warning("log_lines_dropped", count=num_dropped)
+            if self._lines.empty():
+                self._tell_dropped()
+        self._tell_dropped()
+        while not self._lines.empty():  # what was told just now
+            self._write_whole((self._lines.get() or "").encode("utf-8", "backslashreplace"))
+
+    def _tell_dropped(self) -> None:
+        if self._num_dropped:
+            num_dropped, self._num_dropped = self._num_dropped, 0
+            # At this level, as a log without its errors must say so whatever is wanted of it.
+            _log.critical("log_lines_dropped", count=num_dropped)
 
     def _write_whole(self, rest: bytes) -> None:
         while rest:

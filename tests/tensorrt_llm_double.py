@@ -131,6 +131,7 @@ class _LLM:
         if not Path(model, "config.json").is_file():
             raise ValueError(f"Inferred model format of {model}: config.json is missing")
         self.arguments = arguments
+        self._gathers_logits = bool(arguments.get("gather_generation_logits"))
         self.tokenizer = None if arguments["skip_tokenizer_init"] else object()
         self.worker = Worker(arguments["max_batch_size"], emits_end=not self.is_engine)
         self._executor = SimpleNamespace(mpi_futures=[self.worker.process])
@@ -170,7 +171,7 @@ class _LLM:
             raise ValueError("tokenizer is required to reset end_id if it is None")
         if params["stop"] or params["bad"] or params["n"] not in (None, 1):
             raise RuntimeError("stop is not processed by tokenizer")
-        if params["logprobs"] and self.is_engine:
+        if params["logprobs"] and self.is_engine and not self._gathers_logits:
             raise ValueError("logprobs need LLM(gather_generation_logits=True)")
         if params["guided_decoding"] is not None and self.tokenizer is None:
             raise ValueError("guided decoding needs a tokenizer")
@@ -197,7 +198,7 @@ class _LLM:
             min_tokens=params["min_tokens"] or 1,
             end_id=None if ignores_end else params["end_id"],
             stop_token_ids=frozenset(params["stop_token_ids"] or ()),
-            log_probs=_log_probs_of(params),
+            log_probs=_log_probs_of(params, has_tops=self.is_engine),
         )
 
     def get_stats_async(self, timeout: float | None = 2) -> AsyncIterator[dict[str, Any]]:
@@ -209,15 +210,22 @@ class _LLM:
         self.worker.shut_down()
 
 
-def _log_probs_of(params: SamplingParams) -> Callable[[int, float], Any] | None:
-    if params["_return_log_probs"]:
-        return lambda _, value: value
-    if params["logprobs"]:
-        return lambda token_id, value: {
-            token_id: SimpleNamespace(logprob=value, rank=1),
-            token_id + 1: SimpleNamespace(logprob=value - 1, rank=2),
-        }
-    return None
+def _log_probs_of(params: SamplingParams, *, has_tops: bool) -> Callable[[int, float], Any] | None:
+    num_top = (params["logprobs"] or 0) if has_tops else 0
+    if num_top:
+        return lambda token_id, value: _table(token_id, value, num_top)
+    if params["logprobs"]:  # the C++ sampler of the PyTorch flow tells of the chosen token only
+        return lambda token_id, value: {token_id: SimpleNamespace(logprob=value, rank=1)}
+    return (lambda _, value: value) if params["_return_log_probs"] else None
+
+
+def _table(token_id: int, value: float, num_top: int) -> dict[int, SimpleNamespace]:
+    """The likeliest tokens and the chosen one, which is not among them when it is odd."""
+    is_among = token_id % 2 == 0
+    others = [one for one in range(num_top + 1) if one != token_id][: num_top - is_among]
+    best = value - 1 if is_among else value + 0.01
+    found = {one: SimpleNamespace(logprob=best - one / 10_000, rank=None) for one in others}
+    return found | {token_id: SimpleNamespace(logprob=value, rank=None)}
 
 
 class EngineLLM(_LLM):

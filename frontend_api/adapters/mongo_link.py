@@ -132,7 +132,11 @@ class MongoLink:
 
     def _lose(self, reason: str) -> None:
         if not self._is_lost:
-            _log.warning("mongodb_lost", reason=reason)
+            servers = (
+                self._client.topology_description.server_descriptions() if self._client else ()
+            )
+            asked = [f"{host}:{port}" for host, port in servers]
+            _log.warning("mongodb_lost", reason=reason, servers=asked)
         self._is_lost = True
 
     async def _watch(self) -> None:

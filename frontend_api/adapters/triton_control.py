@@ -9,7 +9,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +17,18 @@ from grpc.aio import AioRpcError
 from tritonclient.grpc import service_pb2
 
 from frontend_api.adapters.triton_channel import TritonChannel
-from frontend_api.adapters.triton_errors import own_sentence
+from frontend_api.adapters.triton_errors import own_sentence, translated
 from frontend_api.adapters.triton_watch import TritonWatch
 from frontend_api.domain.errors import MemoryFull, ModelNotReady
 
 _UNLOAD_LIMIT_S: Final = 10.0
+# An engine has 5 s to end itself; what runs on it, for other workers, may take longer.
+_GONE_LIMIT_S: Final = 30.0
+_GONE_PAUSE_S: Final = 0.1
 # A lock is asked for so often; a load takes seconds.
 _LOCK_PAUSE_S: Final = 0.02
 _LOCK: Final = "model-loading.lock"
+_NEXT_LOCK: Final = "model-loading-next.lock"
 _NAME_LEN: Final = 32
 # Of the engine: triton_backend/llm/engines/tensorrt_llm_check.py, GiB needed and GiB there are.
 _MEMORY_FULL: Final = re.compile(
@@ -57,9 +61,11 @@ class TritonControl:
             if self._shared is None:
                 yield
                 return
-            with (self._shared / _LOCK).open("w") as file:
-                while not _is_locked(file.fileno()):  # noqa: ASYNC110 - another process has it
-                    await asyncio.sleep(_LOCK_PAUSE_S)
+            async with AsyncExitStack() as held:
+                # Who is next waits with a lock of its own, or a worker that has just had its turn
+                # would take the next one before the others look again.
+                async with _locked(self._shared / _NEXT_LOCK):
+                    await held.enter_async_context(_locked(self._shared / _LOCK))
                 # What another worker has just done must be known before it is built upon.
                 await self._watch.look()
                 yield
@@ -83,6 +89,25 @@ class TritonControl:
             raise _refused(name, "unloaded", exc) from exc
         await self._watch.look()
 
+    async def unloads_ended(self) -> bool:
+        """Ask Triton until it unloads nothing any more; see ModelControl."""
+        was_any = False
+        try:
+            async with asyncio.timeout(_GONE_LIMIT_S):
+                while await self._unloads():
+                    was_any = True
+                    await asyncio.sleep(_GONE_PAUSE_S)
+        except TimeoutError:
+            return False
+        return was_any
+
+    async def _unloads(self) -> bool:
+        with translated():
+            index = await self._channel.stub.RepositoryIndex(
+                service_pb2.RepositoryIndexRequest(), timeout=_UNLOAD_LIMIT_S
+            )
+        return any(model.state == "UNLOADING" for model in index.models)
+
     def note_use(self, name: str) -> None:
         """Date the model's file in the shared folder; see ModelControl."""
         if self._shared is not None:
@@ -103,6 +128,14 @@ class TritonControl:
     def _use_file(folder: Path, name: str) -> Path:
         # Of any length and with any sign: the name of a model is not yet one of a file.
         return folder / f"model-used-{hashlib.sha256(name.encode()).hexdigest()[:_NAME_LEN]}"
+
+
+@asynccontextmanager
+async def _locked(path: Path) -> AsyncGenerator[None, None]:
+    with path.open("w") as file:
+        while not _is_locked(file.fileno()):  # noqa: ASYNC110 - another process has it
+            await asyncio.sleep(_LOCK_PAUSE_S)
+        yield
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -157,7 +157,9 @@ class AnswerReader:
 
 def _enable_thinking(prompt: ChatPrompt) -> object:
     """Return what the client sets this variable of the template to; None when it does not."""
-    return json.loads(prompt.template_kwargs or "{}").get("enable_thinking")
+    if not prompt.template_kwargs:
+        return None
+    return json.loads(prompt.template_kwargs).get("enable_thinking")
 
 
 def _open_calls(rules: AnswerRules) -> ToolCallParser | None:

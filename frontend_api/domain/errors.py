@@ -290,3 +290,11 @@ class EngineFailed(InternalFault):
     """The engine reported a failure of its own."""
 
     default_code = "engine_failure"
+
+
+def codes_of_errors() -> frozenset[str]:
+    """Return the codes of all kinds of errors above."""
+    kinds = [ServiceError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return frozenset(kind.default_code for kind in kinds if kind.default_code is not None)

@@ -12,7 +12,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final, Literal, TypeAlias, get_args
 
 Scope: TypeAlias = Literal["chat", "sessions", "admin", "metrics"]
@@ -80,8 +80,8 @@ class KeyLimits:
 
     def over(self, defaults: KeyLimits) -> KeyLimits:
         """Return these, with the defaults where there is none."""
-        own = asdict(self).items()
-        return replace(defaults, **{name: limit for name, limit in own if limit is not None})
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(defaults, **{name: own[name] for name in own if own[name] is not None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

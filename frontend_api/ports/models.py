@@ -72,6 +72,10 @@ class ModelControl(Protocol):
         """Take no more requests for it; those that run are finished."""
         ...
 
+    async def unloads_ended(self) -> bool:
+        """Wait a while until what was unloaded has gone; whether it has, and anything had to."""
+        ...
+
     def note_use(self, name: str) -> None:
         """Tell the other workers of this host that a model is in use, or was a moment ago."""
         ...

@@ -16,6 +16,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -34,6 +35,8 @@ from frontend_api.service.model_room import ModelRoom
 from frontend_api.settings import ModelSettings
 
 _IDLE_LOOK_S: Final = 1.0
+_WAITS_FOR_ROOM: Final = "it waits for room: another model goes when its requests have ended"
+_WAITS_FOR_TURN: Final = "it waits for its turn to be loaded"
 _STOPPING: Final = "The server is shutting down."
 _log = structlog.get_logger()
 
@@ -63,6 +66,7 @@ class ModelLoading:
         self._asked_at: dict[str, float] = {}
         self._told_at: dict[str, float] = {}
         self._closing: set[str] = set()
+        self._short_of_room: set[str] = set()
         self._left = asyncio.Event()
 
     def served(self, name: str) -> ServedModel:
@@ -73,6 +77,13 @@ class ModelLoading:
         model = self._catalogue.find(name)
         is_expected = model.is_loadable and model.is_described and self._settings.load_on_demand
         return model if is_expected else self._catalogue.get(name)
+
+    def told(self, model: ServedModel) -> ServedModel:
+        """Return it with what it waits for, if requests here wait for it to be loaded."""
+        if model.state != "unloaded" or model.name not in self._loads:
+            return model
+        is_short = model.name in self._short_of_room
+        return replace(model, reason=_WAITS_FOR_ROOM if is_short else _WAITS_FOR_TURN)
 
     async def described(self, name: str) -> ServedModel:
         """Return the model once it is known what may be asked of it: it was loaded before.
@@ -191,9 +202,9 @@ class ModelLoading:
     async def _load(self, name: str) -> None:
         async with self._control.alone():
             if not self._catalogue.find(name).is_ready:
-                await self._make_room(name)
+                has_made_room = await self._make_room(name)
                 started = self._clock.monotonic()
-                await self._load_where_it_fits(name)
+                await self._load_where_it_fits(name, has_made_room=has_made_room)
                 if not self._catalogue.find(name).is_ready:
                     # Not once more: whoever waits would load it again and again.
                     raise ModelNotReady(f"The model `{name}` was loaded, but does not answer.")
@@ -208,21 +219,30 @@ class ModelLoading:
         async with self._control.alone():
             await self._control.load(name)
 
-    async def _load_where_it_fits(self, name: str) -> None:
+    async def _load_where_it_fits(self, name: str, *, has_made_room: bool) -> None:
         """Load it; what its GPU has no memory for is tried again as others are unloaded."""
         while True:
             try:
                 return await self._control.load(name)
             except MemoryFull as full:
+                # What is being unloaded holds its memory until it has gone: perhaps it just has.
+                if await self._control.unloads_ended() or has_made_room:
+                    has_made_room = False
+                    continue
                 try:
                     victim = self._victim(self._loaded_besides(name))
                 except ModelNotReady:
                     raise full from None
                 await self._unload_for(name, victim)
+                await self._control.unloads_ended()
 
-    async def _make_room(self, name: str) -> None:
+    async def _make_room(self, name: str) -> bool:
+        """Unload others while there is no room for it; whether there was any need."""
+        has_made_room = False
         while self._room.is_short(self._catalogue.find(name), others := self._loaded_besides(name)):
             await self._unload_for(name, self._victim(others))
+            has_made_room = True
+        return has_made_room
 
     async def _keep_room(self, name: str) -> None:
         """Now that it has told what it holds, others may have to go, or it has itself."""
@@ -234,11 +254,13 @@ class ModelLoading:
 
     async def _unload_for(self, name: str, victim: str) -> None:
         self._closing.add(victim)
+        self._short_of_room.add(name)
         try:
             await self._until_empty(victim)
             await self._control.unload(victim)
         finally:
             self._closing.discard(victim)
+            self._short_of_room.discard(name)
         _log.info("model.made_room", model=victim, for_model=name)
 
     def _loaded_besides(self, name: str) -> Sequence[ServedModel]:

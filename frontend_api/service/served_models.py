@@ -35,7 +35,8 @@ class ServedModels:
 
     def listed(self) -> Sequence[ServedModel]:
         """Return the caller's models as the catalogue orders them, then their other names."""
-        by_name = {model.name: model for model in _with_adapters(self._catalogue.listed())}
+        told = map(self._loading.told, self._catalogue.listed())
+        by_name = {model.name: model for model in _with_adapters(told)}
         own = [model for model in by_name.values() if _may_use(model.name)]
         return own + [
             replace(by_name[real], name=alias, alias_of=real)

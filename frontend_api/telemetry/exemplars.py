@@ -88,7 +88,11 @@ class Exemplars:
         if self._file is None:
             return
         for file in self._file.parent.glob("exemplars_*.json"):
-            for (name, labels), seen in orjson.loads(file.read_bytes()):
+            try:
+                shared = orjson.loads(file.read_bytes())
+            except FileNotFoundError:
+                continue  # of a worker that has died
+            for (name, labels), seen in shared:
                 yield _Bucket(name, tuple((key, value) for key, value in labels)), _Seen(*seen)
 
 

@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from frontend_api.domain.errors import codes_of_errors
 from frontend_api.domain.generation import Usage
 from frontend_api.domain.model import MODEL_STATES, ServedModel
 from frontend_api.telemetry.exemplars import Exemplars
@@ -43,6 +44,16 @@ from frontend_api.telemetry.process import ProcessFigures
 from frontend_api.telemetry.tracing import NoTracing, Tracing
 
 _OPENMETRICS: Final = "application/openmetrics-text"
+# How a generation can end: our own words, the codes of our errors, and those that our backend gives
+# with a refusal. A model that is not ours may say anything, and a label must not have it all.
+_REFUSED: Final = "refused_otherwise"
+_OUTCOMES: Final = {
+    *("completed", "cancelled", "error"),
+    *("array_above_max_length", "empty_array", "invalid_type", "invalid_value", "not_found"),
+    *("previous_response_not_found", "request_limit_exceeded", "session_full"),
+    *("string_above_max_length", "unknown_parameter"),
+    *codes_of_errors(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,8 @@ class Telemetry:
         """Count one ended generation with its tokens and times."""
         metrics, model, usage = self._generations, record.model, record.usage
         metrics.running.labels(model).dec()
-        metrics.count.labels(model, record.outcome).inc()
+        outcome = record.outcome if record.outcome in _OUTCOMES else _REFUSED
+        metrics.count.labels(model, outcome).inc()
         metrics.tokens.labels(model, "prompt").inc(usage.prompt_tokens)
         metrics.tokens.labels(model, "cached").inc(usage.cached_tokens)
         metrics.tokens.labels(model, "completion").inc(usage.completion_tokens)
@@ -256,8 +268,11 @@ class Telemetry:
 
 
 def _forget_dead_workers(folder: Path) -> None:
-    """Remove the gauges of workers that were killed: what they had in flight is gone."""
-    for file in folder.glob("gauge_live*_*.db"):
+    """Remove the gauges of workers that were killed: what they had in flight is gone.
+
+    Their exemplars too, as there would be more with each.
+    """
+    for file in (*folder.glob("gauge_live*_*.db"), *folder.glob("exemplars_*.*")):
         if not _is_running(int(file.stem.rpartition("_")[2])):
             file.unlink(missing_ok=True)
 

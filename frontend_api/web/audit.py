@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Final, Literal, cast
 
@@ -23,7 +23,7 @@ from frontend_api.domain.errors import (
 from frontend_api.service.audit import DONE, REFUSED, Audit, Happening
 from frontend_api.settings import Settings
 from frontend_api.web.access import access_to
-from frontend_api.web.addresses import client_address, networks
+from frontend_api.web.addresses import Network, client_address, networks
 from frontend_api.web.answer_types import Answer
 from frontend_api.web.documented import RouteDoc, documented
 from frontend_api.web.errors import error_of
@@ -112,22 +112,9 @@ def install_audit(app: Quart, audit: Audit, settings: Settings) -> None:
     async def note_request(response: Response) -> Response:
         scope = cast(Scope, request.scope)
         error, endpoint = error_of(scope), request.endpoint
-        address = client_address(scope, trusted)
-        record = record_of(scope)
-        actor = record.key_id or address
-        if isinstance(error, _REFUSALS):
-            audit.note(_refusal(error, actor, record.route, address), record.id)
-        elif endpoint is not None and access_to(endpoint) == "admin":
-            code = "" if error is None else error.code
-            is_done = response.status_code < _FIRST_ERROR
-            happened = Happening(
-                actor=actor,
-                action=endpoint,
-                subject=await _subject(response),
-                outcome=DONE if is_done else code or str(response.status_code),
-                address=address,
-            )
-            audit.note(happened, record.id)
+        is_admin = endpoint is not None and access_to(endpoint) == "admin"
+        if isinstance(error, _REFUSALS) or is_admin:
+            audit.note(await _happening(error, response, trusted), record_of(scope).id)
         return response
 
     @app.after_websocket
@@ -140,6 +127,26 @@ def install_audit(app: Quart, audit: Audit, settings: Settings) -> None:
             route = "unknown" if rule is None else rule.rule
             audit.note(_refusal(error, scope.get(KEY_ID_KEY) or address, route, address))
         return response
+
+
+async def _happening(
+    error: ServiceError | None, response: Response, trusted: Sequence[Network]
+) -> Happening:
+    """Return what this request was: a refusal, or an admin call."""
+    scope = cast(Scope, request.scope)
+    address, record = client_address(scope, trusted), record_of(scope)
+    actor = record.key_id or address
+    if isinstance(error, _REFUSALS):
+        return _refusal(error, actor, record.route, address)
+    is_done = response.status_code < _FIRST_ERROR
+    code = "" if error is None else error.code
+    return Happening(
+        actor=actor,
+        action=request.endpoint or "",
+        subject=await _subject(response),
+        outcome=DONE if is_done else code or str(response.status_code),
+        address=address,
+    )
 
 
 def _refusal(error: ServiceError, actor: str, route: str, address: str) -> Happening:

@@ -56,7 +56,9 @@ def _chat_token(token: Token) -> Json:
 def _likeliest(token: Token) -> Json:
     if not token.alternatives:
         return {_text(token): _log_prob(token)}
-    return {one["token"]: one["logprob"] for one in orjson.loads(token.alternatives)}
+    told = {one["token"]: one["logprob"] for one in orjson.loads(token.alternatives)}
+    told.setdefault(_text(token), _log_prob(token))  # so there may be one more than asked for
+    return told
 
 
 def _text(token: Token) -> str:

@@ -43,6 +43,9 @@ def install_security_headers(app: Quart) -> None:
     @app.after_request
     async def secure(response: Response) -> Response:
         wanted = _OF_PAGES if response.mimetype == "text/html" else _OF_THE_REST
+        present = {name.lower() for name, _ in response.headers}
         for name, value in wanted.items():
-            response.headers.setdefault(name, value)
+            # Not `setdefault`, which looks through all headers twice and makes an exception of it.
+            if name not in present:
+                response.headers.add(name, value)
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from quart import Request
@@ -18,5 +19,10 @@ def sized_request(limits: Mapping[str, int]) -> type[Request]:
             if path in limits:
                 settings["max_content_length"] = limits[path]
             super().__init__(method, scheme, path, *others, **settings)
+
+        @cached_property
+        def blueprints(self) -> list[str]:
+            # Asked for again and again once the route is known, never before.
+            return super().blueprints
 
     return SizedRequest

@@ -18,6 +18,9 @@ from frontend_api.web.documented import RouteDoc, documented
 
 # Load balancers wait about a second for their probes.
 _PING_S: Final = 0.5
+# What a scrape counts as, wherever the metrics are: recording rules leave it out by this name.
+METRICS_ROUTE: Final = "/metrics"
+METRICS_ENDPOINT: Final = "status.metrics"
 _METRICS: Final = {"text/plain": str, "application/openmetrics-text": str}
 
 

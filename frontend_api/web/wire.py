@@ -7,7 +7,6 @@ with `x_` is the client's own and means nothing here; any other unknown field is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -229,14 +228,4 @@ class SamplingIn(SamplerIn):
             has_continuous_usage=self.has_continuous_usage,
             num_tried=self.num_tried,
             num_kept=self.num_kept,
-        )
-
-    def generation(
-        self, prompt: Prompt, max_tokens: int | None, renamed: Mapping[str, str]
-    ) -> GenerationRequest:
-        """Return the generation this asks for, with OpenAI's defaults."""
-        return replace(
-            super().generation(prompt, max_tokens, renamed),
-            n=1 if self.n is None else self.n,
-            needs_tokens=bool(self.return_token_ids),
         )

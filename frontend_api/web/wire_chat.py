@@ -183,6 +183,8 @@ class ChatCompletionIn(SamplingIn):
         )
         request = replace(
             self._generation(prompt),
+            n=self.num_tried,
+            needs_tokens=bool(self.return_token_ids),
             tool_use=use,
             # Whoever wants the first call only must see it come, to stop there.
             stream=bool(self.stream) or (use is not None and use.ends_early),

@@ -126,6 +126,11 @@ class CompletionIn(SamplingIn):
         """Choices generated for each prompt."""
         return self.num_kept if self.best_of is None else self.best_of
 
+    def _num_top_asked(self) -> int:
+        number = self.logprobs or 0
+        # Without sampling the chosen token is the likeliest, which needs no further capability.
+        return 0 if number == 1 and self.temperature == 0 else number
+
     def details(self, rules: AnswerRules) -> Details:
         """Return what is asked for beyond text; the ids of a prompt are known if it was ids."""
         ids = [prompt.ids if isinstance(prompt, TokenPrompt) else None for prompt in self.prompt]
@@ -144,10 +149,10 @@ class CompletionIn(SamplingIn):
             replace(
                 self.generation(prompt, limit, renamed),
                 n=self.num_tried,
+                needs_tokens=bool(self.return_token_ids),
                 echo=bool(self.echo),
                 log_probs=is_ranked or self.logprobs is not None,
-                # One means the chosen token: it is the likeliest, or what was drawn instead.
-                top_log_probs=number if (number := self.logprobs or 0) > 1 else 0,
+                top_log_probs=self._num_top_asked(),
             )
             for prompt in self.prompt
         ]

@@ -24,6 +24,8 @@ COMPARED_PROMPTS: Final = (
     "1, 2, 3, 4,",
 )
 _FACTS_LIMIT_S: Final = 300
+# The second is all that OpenVINO says when it cannot write a model.
+_NO_SPACE: Final = ("No space left on device", "iostream error")
 
 
 def prepared() -> Path:
@@ -109,6 +111,6 @@ def _reason(status: int, log: Path) -> str:
         )
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = lines[-1] if lines else "it said nothing"
-    if "No space left on device" in last:
-        return "The compilation ran out of disk space; nothing was added."
+    if any(words in last for words in _NO_SPACE):
+        return "The compilation could not write its files: the disk is full; nothing was added."
     return f"The compilation failed: {last}"

@@ -79,7 +79,7 @@ def _export(source: Path, output: Path, quantization: str) -> None:
     except (ValueError, KeyError) as error:
         # What the libraries raise for an architecture that one of them does not know.
         raise _CannotConvertError(
-            f"Its architecture cannot be compiled to OpenVINO: {_last_line(error)}."
+            f"Its architecture cannot be compiled to OpenVINO: {_first_sentence(error)}."
         ) from error
 
 
@@ -151,6 +151,12 @@ def _reference(
 def _last_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].rstrip(".")
+
+
+def _first_sentence(error: Exception) -> str:
+    """Return what is wrong; how to mend the library's own installation follows it there."""
+    first = str(error).strip().partition("\n")[0].partition(". ")[0]
+    return first.rstrip(".") or type(error).__name__
 
 
 if __name__ == "__main__":

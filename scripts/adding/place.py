@@ -22,6 +22,7 @@ def staged(repository: Path, name: str) -> Iterator[Path]:
     """
     outer = repository / STAGING
     folder = outer / name
+    is_new = not repository.exists()
     try:
         outer.mkdir(parents=True, exist_ok=True)
         with (outer / f"{name}.lock").open("w") as lock:
@@ -40,6 +41,8 @@ def staged(repository: Path, name: str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # another model may be in the making
             outer.rmdir()
+            if is_new:
+                repository.rmdir()  # unless a model is in it now
 
 
 def _bring_back(folder: Path, target: Path) -> None:
@@ -77,5 +80,5 @@ def require_space(repository: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(near).free
     if free < num_bytes:
         raise AddingError(
-            f"The disk has {free / 1e9:.1f} GB free, and {num_bytes / 1e9:.1f} GB are needed."
+            f"The disk has {free / 1e6:,.0f} MB free, and {num_bytes / 1e6:,.0f} MB are needed."
         )

@@ -46,31 +46,50 @@ def try_out(version: Path) -> Tried:
         )
     except subprocess.TimeoutExpired as error:
         raise AddingError("The model did not answer within 15 minutes.") from error
-    try:
-        said = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        ended = f"signal {-done.returncode}" if done.returncode < 0 else f"{done.returncode}"
-        raise AddingError(f"The engine died while it was tried (exit status {ended}).") from None
+    return read_answer(done.stdout, done.returncode)
+
+
+def read_answer(printed: str, status: int) -> Tried:
+    """What the trial said, among whatever libraries print; AddingError if it failed."""
+    said = next((one for line in reversed(printed.splitlines()) if (one := _answer(line))), None)
+    if said is None:
+        ended = f"signal {-status}" if status < 0 else f"{status}"
+        raise AddingError(f"The engine died while it was tried (exit status {ended}).")
     if "error" in said:
         raise AddingError(f"The compiled model cannot be served: {said['error']}")
     agreement = said["agreement"]
     return Tried(said["text"], None if agreement is None else (agreement[0], agreement[1]))
 
 
+def _answer(line: str) -> dict[str, Any] | None:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    is_answer = isinstance(said, dict) and ("error" in said or {"text", "agreement"} <= said.keys())
+    return said if is_answer else None
+
+
 def main(version: Path) -> int:
-    """Print what `try_out` reads; the exit status."""
+    """Print what `read_answer` reads; the exit status."""
     try:
         model = open_model(version)
         try:
             said: dict[str, Any] = {"text": _text(model), "agreement": _agreement(model, version)}
+            # Before the end: a library that does not close in time ends the process.
+            print(json.dumps(said), flush=True)
         finally:
             model.engine.close(_CLOSE_LIMIT_S)
     except LoadError as error:
-        said = {"error": str(error)}
+        return _fail(str(error))
     except RequestError as error:
-        said = {"error": error.message}
-    print(json.dumps(said))
-    return 1 if "error" in said else 0
+        return _fail(error.message)
+    return 0
+
+
+def _fail(sentence: str) -> int:
+    print(json.dumps({"error": sentence}), flush=True)
+    return 1
 
 
 def _text(model: ServedModel) -> str:

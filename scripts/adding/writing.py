@@ -1,6 +1,5 @@
 """Writes what Triton and the backend read of a model: config.pbtxt, engine.json, the template."""
 
-import hashlib
 import json
 import shutil
 import time
@@ -13,6 +12,7 @@ from scripts.adding.inspection import Facts, reasoning_format, tool_format
 from scripts.adding.planning import Plan
 from scripts.adding.sources import Source
 from triton_backend.llm.engines.openvino import CAPABILITIES
+from triton_backend.llm.integrity import sha256_of
 from triton_backend.llm.manifest import EngineManifest, ModelSource, write_manifest
 
 ENGINE_FILES: Final = (
@@ -33,7 +33,6 @@ max_batch_size: 1
 model_transaction_policy { decoupled: true }
 instance_group [ { kind: KIND_CPU, count: 1 } ]
 """
-_CHUNK: Final = 1024 * 1024
 
 
 def write_model(folder: Path, made: Path, source: Source, facts: Facts, plan: Plan) -> Path:
@@ -65,6 +64,7 @@ def _move(paths: Iterable[Path], version: Path) -> None:
 
 def _manifest(version: Path, source: Source, facts: Facts, plan: Plan) -> EngineManifest:
     template = facts.chat_template
+    hashes = sha256_of(version, list(ENGINE_FILES))
     return EngineManifest(
         engine="openvino",
         capabilities=tuple(sorted(CAPABILITIES)),
@@ -78,15 +78,8 @@ def _manifest(version: Path, source: Source, facts: Facts, plan: Plan) -> Engine
         source=ModelSource(
             repository=source.repository,
             revision=source.revision,
-            files={name: _hash(version / name) for name in ENGINE_FILES},
+            files=hashes,
         ),
+        files=hashes,
         options={"cache_size_gb": plan.cache_gb, "max_num_seqs": plan.max_sequences},
     )
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

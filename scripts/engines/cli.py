@@ -20,7 +20,7 @@ _BAD_USE: Final = 2
 # Arguments that hold for one call only, and whether a value follows them.
 _OF_ONE_CALL: Final = {
     "--gpu": True, "--gpu-memory": True, "--name": True, "--repository": True,
-    "--dry-run": False, "--replace": False,
+    "--dry-run": False, "--replace": False, "--no-trial": False,
 }  # fmt: skip
 _FOLDERS: Final = ("--calibration", "--lora", "--modelopt")
 _EXAMPLES: Final = """examples:
@@ -99,6 +99,7 @@ def _first_parser(*, has_help: bool) -> argparse.ArgumentParser:
     add("--repository", type=Path, default=ROOT / "model_repository", help="where it is put")
     add("--replace", action="store_true", help="put it in the place of a model of that name")
     add("--dry-run", action="store_true", help="print the plan and change nothing")
+    add("--no-trial", action="store_true", help="do not try ten tokens, as when the GPU is busy")
     return parser
 
 
@@ -114,8 +115,8 @@ def _rebuilding(known: argparse.Namespace, argv: Sequence[str]) -> argparse.Name
     given = list(_without(argv, {"--rebuild": True, **_OF_ONE_CALL}))
     _check_arguments(known.rebuild, build.arguments, given)
     again = ["--name", known.rebuild, "--repository", str(known.repository), "--replace"]
-    dry_run = ["--dry-run"] if known.dry_run else []
-    options = parse([*build.arguments, *given, *again, *dry_run])
+    again += ["--dry-run"] * known.dry_run + ["--no-trial"] * known.no_trial
+    options = parse([*build.arguments, *given, *again])
     options.arguments = _lasting([*build.arguments, *given], options.source)
     return options
 

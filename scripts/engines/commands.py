@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from scripts.adding.arguments import ROOT
 from scripts.engines.choices import Choice
 from scripts.engines.formats import FORMATS
 from scripts.engines.profiles import GpuProfile
 
 EXAMPLES: Final = "/app/tensorrt_llm/examples"
 _PTQ: Final = "examples/llm_ptq/scripts"
+TRIAL: Final = "scripts.adding.trial"
 _16_BITS: Final = "auto"  # gemm_plugin in the weights' own type; for FP8 it is left out
 
 
@@ -34,18 +36,21 @@ class Places:
 class Command:
     """One command; `reads` are the folders it needs, `environ` is set for it.
 
-    checked: its own flags, the first one first, which its help must name.
+    checked: its own flags, the first one first, which its help must name. cwd: where it runs, if
+    that matters.
     """
 
     argv: tuple[str, ...]
     reads: tuple[Path, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     checked: tuple[str, ...] = ()
+    cwd: Path | None = None
 
     def __str__(self) -> str:
         """As a line for a shell."""
+        place = [] if self.cwd is None else ["cd", shlex.quote(str(self.cwd)), "&&"]
         settings = [f"{name}={shlex.quote(value)}" for name, value in self.environ.items()]
-        return " ".join([*settings, shlex.join(self.argv)])
+        return " ".join([*place, *settings, shlex.join(self.argv)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,20 @@ def checkpoint_command(choice: Choice, places: Places) -> Command:
     return Command(("bash", script, *flags), read, {"ROOT_SAVE_PATH": str(places.work)})
 
 
-def in_container(command: Command, container: Container, work: Path) -> Command:
-    """The same command in an image, as this user and with nothing but what it needs."""
-    environ = {"HOME": "/tmp", **command.environ}  # noqa: S108 - inside the container
+def trial_command(version: Path) -> Command:
+    """Ten tokens of the finished model, by the engine and the code that will serve it."""
+    argv = ("python3", "-m", TRIAL, str(version))
+    # Run where the code lies, which is how Python finds it: the image's PYTHONPATH is its own.
+    return Command(argv, (ROOT / "scripts", ROOT / "triton_backend", version), cwd=ROOT)
+
+
+def in_container(command: Command, container: Container, work: Path | None) -> Command:
+    """The same command in an image, as this user and with nothing but what it needs.
+
+    work: the folder it writes into, None for one that only reads.
+    """
+    # PyTorch asks for the user's name, and the image knows none for this user's number.
+    environ = {"HOME": "/tmp", "USER": "conch", **command.environ}  # noqa: S108 - in the container
     if not container.has_network:
         environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     devices = ",".join(map(str, container.gpus))
@@ -143,7 +159,11 @@ def in_container(command: Command, container: Container, work: Path) -> Command:
         argv += ["--env", f"{name}={value}"]
     for path in command.reads:
         argv += ["--volume", f"{path}:{path}:ro"]
-    argv += ["--volume", f"{work}:{work}", container.image]
+    if work is not None:
+        argv += ["--volume", f"{work}:{work}"]
+    if command.cwd is not None:
+        argv += ["--workdir", str(command.cwd)]
+    argv.append(container.image)
     return Command((*argv, *command.argv), checked=command.checked)
 
 

@@ -21,7 +21,7 @@ def described(
             *_what(source, gpu, image, choice),
             *_memory(gpu, choice),
             *_cost(source, choice),
-            "Commands (WORK is made for them):",
+            "Commands (MODEL is made for them):",
             *steps,
         ]
     )

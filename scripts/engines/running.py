@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.adding.errors import AddingError
-from scripts.engines.commands import Command
+from scripts.engines.commands import TRIAL, Command
 
 _HELP_LIMIT_S: Final = 1800  # the first start of a container fetches its image, 16 GB
 _END_LIMIT_S: Final = 30
@@ -52,11 +52,29 @@ class Runner:
                 f"{_tool(command)} failed with exit code {status}; its own words are above."
             )
 
-    def _started(self, command: Command, *, captures: bool) -> subprocess.Popen[str]:
+    def listen(self, command: Command, limit_s: float) -> tuple[str, int]:
+        """What it printed on its standard output, and its exit status; AddingError if too late."""
+        self._say(f"$ {command}")
+        with self._started(command, captures=True, shows_faults=True) as process:
+            try:
+                said, _ = process.communicate(timeout=limit_s)
+            except BaseException as error:
+                _end(process)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise AddingError(f"{_tool(command)} did not end in time.") from error
+                raise
+        return said, process.returncode
+
+    def _started(
+        self, command: Command, *, captures: bool, shows_faults: bool = False
+    ) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE if captures else None
         environ = {**self._environ, **command.environ}
+        faults = None if shows_faults else pipe
         try:
-            return subprocess.Popen(command.argv, env=environ, stdout=pipe, stderr=pipe, text=True)
+            return subprocess.Popen(
+                command.argv, env=environ, stdout=pipe, stderr=faults, text=True, cwd=command.cwd
+            )
         except FileNotFoundError as error:
             name = command.argv[0]
             hint = (
@@ -78,6 +96,6 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _tool(command: Command) -> str:
     """The tool's own name, container or not."""
-    known = ("trtllm-build", "quantize.py", "huggingface_example.sh")
+    known = ("trtllm-build", "quantize.py", "huggingface_example.sh", TRIAL)
     names = [Path(part).name for part in command.argv]
     return next((name for name in names if name in known), names[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scripts.adding import trial
 from scripts.adding.errors import AddingError
 from scripts.adding.sources import Source
 from scripts.engines.choices import Choice, Wishes, choose
@@ -21,12 +22,13 @@ from scripts.engines.commands import (
     help_of,
     in_container,
     quantize_flags,
+    trial_command,
 )
 from scripts.engines.containers import Image, image_of
 from scripts.engines.described import described
 from scripts.engines.formats import FORMATS
 from scripts.engines.gpu_choice import GpuChoice, choose_gpus
-from scripts.engines.memory import weights_bytes
+from scripts.engines.memory import GIB, weights_bytes
 from scripts.engines.profiles import PROFILES
 from scripts.engines.running import Runner
 from scripts.engines.served_model import Built, write_model
@@ -39,9 +41,11 @@ from triton_backend.llm.manifest import CHECKPOINT, ENGINE, GpuBuild
 
 __all__ = ["TensorRtLlmPlan", "add_arguments", "make_plan"]
 
+# Loading reads every byte of the weights twice: the files are hashed first.
+_TRIAL_LIMIT_S: Final = 3600.0
 MODELOPT: Final = "https://github.com/NVIDIA/TensorRT-Model-Optimizer"
 # Stand in a plan for the folder that is made when the build starts, and for a clone of MODELOPT.
-_PLANNED_WORK: Final = Path("WORK")
+_PLANNED: Final = Path("MODEL")
 _PLANNED_MODELOPT: Final = Path("MODELOPT")
 
 
@@ -84,7 +88,7 @@ class TensorRtLlmPlan:
 
     def described(self) -> str:
         """The plan in words and commands."""
-        commands = self._commands(_PLANNED_WORK)
+        commands = [*self._commands(_PLANNED / "work"), *self._trial(_PLANNED / "1")]
         return described(self.model, self.gpu, self.image, self.choice, commands)
 
     def require_machine(self) -> None:
@@ -99,6 +103,18 @@ class TensorRtLlmPlan:
                 f" clone {MODELOPT} and name the folder with --modelopt, take a model that is"
                 " quantized already, or give --quantization bf16.",
                 2,
+            )
+        self._require_free_memory()
+
+    def _require_free_memory(self) -> None:
+        """Raise AddingError where the trial would find the GPU full, hours later."""
+        needed = self.choice.memory.needed_bytes(self.choice.shape.context_length)
+        full = [gpu for gpu in self.gpu.gpus if gpu.total_bytes and gpu.free_bytes < needed]
+        if full and not self.options.no_trial:
+            raise AddingError(
+                f"GPU {full[0].index} has {full[0].free_bytes / GIB:.1f} GiB free, and the engine"
+                f" needs {needed / GIB:.1f} to be tried: unload what runs there, or give"
+                " --no-trial."
             )
 
     @property
@@ -120,6 +136,11 @@ class TensorRtLlmPlan:
             runner.run(command)
         write_model(folder, self._built(self._made(work)))
         shutil.rmtree(work)
+        for command in self._trial(folder / "1"):
+            said, status = runner.listen(command, _TRIAL_LIMIT_S)
+            if status:
+                say(said)
+            say(f"It says: {trial.read_answer(said, status).text!r}")
 
     def _made(self, work: Path) -> Path:
         """The folder that the commands made."""
@@ -148,10 +169,22 @@ class TensorRtLlmPlan:
             commands = []
         if self.options.no_container:
             return commands
+        container = self._container(has_network=self._fetches_calibration())
+        return [in_container(command, container, work) for command in commands]
+
+    def _trial(self, version: Path) -> list[Command]:
+        """What tries the finished model, unless it is not to be tried."""
+        if self.options.no_trial:
+            return []
+        command = trial_command(version)
+        if self.options.no_container:
+            return [command]
+        return [in_container(command, self._container(has_network=False), None)]
+
+    def _container(self, *, has_network: bool) -> Container:
         num = self.choice.shape.tensor_parallel * self.choice.shape.pipeline_parallel
         indexes = [gpu.index for gpu in self.gpu.gpus] or list(range(num))
-        container = Container(self.image.name, indexes, has_network=self._fetches_calibration())
-        return [in_container(command, container, work) for command in commands]
+        return Container(self.image.name, indexes, has_network=has_network)
 
     def _places(self, work: Path) -> Places:
         return Places(

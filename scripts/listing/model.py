@@ -36,6 +36,8 @@ class Model:
     context_length: int | None = None
     memory_bytes: int | None = None
     load_seconds: float | None = None
+    loading_seconds: float | None = None
+    loading_percent: int | None = None
     aliases: tuple[str, ...] = ()
 
 
@@ -97,6 +99,9 @@ def _of_json(listed: Mapping[str, object]) -> Model:
         context_length=told["context_length"],
         memory_bytes=told["memory_bytes"],
         load_seconds=told["load_seconds"],
+        # A server of an older Conch does not tell these.
+        loading_seconds=told.get("loading_seconds"),
+        loading_percent=told.get("loading_percent"),
     )
 
 

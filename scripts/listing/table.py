@@ -22,7 +22,7 @@ def render(models: Sequence[Model]) -> str:
 
 
 def _cells(model: Model) -> tuple[str, ...]:
-    memory, load = model.memory_bytes, model.load_seconds
+    memory = model.memory_bytes
     return (
         model.name,
         model.state,
@@ -30,7 +30,15 @@ def _cells(model: Model) -> tuple[str, ...]:
         model.quantization or "-",
         "-" if model.context_length is None else f"{model.context_length:,}",
         "-" if memory is None else f"{memory / 1e6:,.0f} MB",
-        "-" if load is None else f"{load:.1f} s",
+        _load(model),
         ", ".join(model.aliases) or "-",
         model.reason or "",
     )
+
+
+def _load(model: Model) -> str:
+    """Return how long its load took, or has taken so far: of the last one, in per cent of it."""
+    if model.loading_seconds is None:
+        return "-" if model.load_seconds is None else f"{model.load_seconds:.1f} s"
+    so_far = f"{model.loading_seconds:.1f} s so far"
+    return so_far if model.loading_percent is None else f"{so_far}, {model.loading_percent} %"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -28,18 +29,40 @@ _STAGES = ("mongod", "triton", "haproxy", "frontend")
 
 @contextlib.contextmanager
 def fleet_folder(port: int) -> Iterator[Path]:
-    """Yield an empty folder for the fleet on that port; at the end only its logs stay."""
+    """Yield an empty folder for the fleet on that port; at the end only its logs stay.
+
+    Raises LaunchError (exit code 2) while another fleet has it.
+    """
     folder = ROOT / ".run" / f"fleet-{port}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            elif not path.name.endswith((".log", ".log.1")):
-                path.unlink(missing_ok=True)
+    # HAProxy takes the port seconds after the start: until then nothing else keeps others away.
+    with _held(port):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            _remove_all_but_logs(folder)
+
+
+@contextlib.contextmanager
+def _held(port: int) -> Iterator[None]:
+    """Hold a name that only one process of this machine has, and that goes with it."""
+    with socket.socket(socket.AF_UNIX) as name:
+        try:
+            name.bind(f"\0conch-fleet-{port}")
+        except OSError as exc:
+            raise LaunchError(
+                f"Another scripts/fleet has port {port}; choose another --port.", exit_code=2
+            ) from exc
+        yield
+
+
+def _remove_all_but_logs(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.endswith((".log", ".log.1")):
+            path.unlink(missing_ok=True)
 
 
 async def run_fleet(

@@ -2,12 +2,12 @@
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from scripts.launcher import ports
 from scripts.launcher.errors import LaunchError
@@ -64,48 +64,75 @@ class Member:
 
     async def role(self) -> str:
         """Return `primary`, `secondary` or `away`."""
-        async with self._client() as client:
-            try:
-                hello = await client.admin.command("hello")
-            except PyMongoError:
-                return "away"
+        try:
+            hello = await self._run("hello")
+        except PyMongoError:
+            return "away"
         if hello["isWritablePrimary"]:
             return "primary"
         return "secondary" if hello.get("secondary") else "away"
 
     async def step_down(self) -> None:
         """Let another member become primary. Raises LaunchError when none is ready to."""
-        async with self._client() as client:
-            try:
-                await client.admin.command(
-                    "replSetStepDown", _STEP_DOWN_S, secondaryCatchUpPeriodSecs=_STEP_DOWN_S // 2
-                )
-            except PyMongoError as exc:
-                raise LaunchError(f"The primary {self.address} does not step down: {exc}") from exc
+        try:
+            await self._run(
+                "replSetStepDown", _STEP_DOWN_S, secondaryCatchUpPeriodSecs=_STEP_DOWN_S // 2
+            )
+        except PyMongoError as exc:
+            raise LaunchError(f"The primary {self.address} does not step down: {exc}") from exc
 
     async def initiate(self, members: Sequence["Member"]) -> None:
         """Make these a replica set, once this one answers."""
         hosts = [{"_id": n, "host": member.address} for n, member in enumerate(members)]
         config = {"_id": _SET, "members": hosts, "settings": {"electionTimeoutMillis": 2000}}
-        async with self._client() as client:
-            while True:
-                try:
-                    await client.admin.command("replSetInitiate", config)
-                except OperationFailure as exc:
-                    if exc.code == _ALREADY_INITIATED:
-                        return
-                except PyMongoError:
-                    pass  # not up yet
-                else:
+        while True:
+            try:
+                await self._run("replSetInitiate", config)
+            except OperationFailure as exc:
+                if exc.code == _ALREADY_INITIATED:
                     return
-                await asyncio.sleep(_POLL_PERIOD_S)
+            except PyMongoError:
+                pass  # not up yet
+            else:
+                return
+            await asyncio.sleep(_POLL_PERIOD_S)
 
-    def _client(self) -> "AsyncMongoClient[dict[str, object]]":
-        return AsyncMongoClient(
+    async def _run(self, name: str, value: object = 1, **options: int) -> Mapping[str, object]:
+        """Return what this member answers to a command. Raises PyMongoError."""
+        await self._be_heard()
+        async with AsyncMongoClient[dict[str, object]](
             f"mongodb://{self.address}/?directConnection=true",
             serverSelectionTimeoutMS=_CALL_LIMIT_MS,
             connectTimeoutMS=_CALL_LIMIT_MS,
-        )
+        ) as client:
+            return await client.admin.command({name: value, **options})
+
+    async def _be_heard(self) -> None:
+        """Return if something listens there. Raises ConnectionFailure.
+
+        Else the driver tries to connect until its client is closed, and leaves open what connects
+        at that very moment (pymongo 4.20; https://github.com/mongodb/mongo-python-driver/pull/2858).
+        """
+        try:
+            async with asyncio.timeout(_CALL_LIMIT_MS / 1000):
+                _, writer = await asyncio.open_connection(ports.LOOPBACK, self.port)
+                writer.close()
+                await writer.wait_closed()
+        except OSError as exc:
+            raise ConnectionFailure(str(exc)) from exc
+
+
+async def must_answer(uri: str) -> None:
+    """Ask the user's own MongoDB. Raises LaunchError (exit code 2), without what the URI holds."""
+    try:
+        async with AsyncMongoClient[dict[str, object]](uri, timeoutMS=_CALL_LIMIT_MS) as client:
+            await client.admin.command("ping")
+    except (PyMongoError, ValueError) as exc:
+        raise LaunchError(
+            f"The MongoDB of --mongodb-uri gives no answer ({type(exc).__name__}): start it, or "
+            "leave the option out and the fleet starts one.",
+            exit_code=2,
+        ) from exc
 
 
 def uri_of(members: Sequence[Member]) -> str:

@@ -20,7 +20,7 @@ from scripts.launcher.services import Surroundings
 from scripts.launcher.triton_server import TritonServer
 from scripts.launcher.triton_service import TritonService
 from scripts.scaling.haproxy import Binds, HaProxy, find_haproxy
-from scripts.scaling.mongods import Member, find_mongod, uri_of
+from scripts.scaling.mongods import Member, find_mongod, must_answer, uri_of
 from triton_backend.llm.engines.simulated import write_model_folder
 
 SIMULATED = "simulated"
@@ -32,9 +32,10 @@ _MONGOD_GRACE_S = 15.0
 
 @dataclass(frozen=True)
 class Part:
-    """One service of the fleet. kind: triton, frontend, haproxy or mongod; backend: HAProxy's name.
+    """One service of the fleet. kind: triton, frontend, haproxy or mongod.
 
-    asked_at: the port that is asked over HTTP whether it is ready.
+    backends: HAProxy's, in which it is a server; asked_at: the port that is asked over HTTP
+    whether it is ready.
     """
 
     kind: str
@@ -42,8 +43,13 @@ class Part:
     service: Service
     address: str
     asked_at: int = 0
-    backend: str = ""
+    backends: Sequence[str] = ()
     note: str = ""
+
+    @property
+    def servers(self) -> Sequence[str]:
+        """What HAProxy calls it, in each of its backends."""
+        return [f"{backend}/{self.name}" for backend in self.backends]
 
     @property
     def ready_path(self) -> str:
@@ -113,6 +119,8 @@ async def all_parts(shape: Shape, web_port: int, around: Surroundings) -> AsyncI
     """Yield everything, nothing of it started. Raises LaunchError for what is missing."""
     program, files = find_haproxy(_path(around)), find_triton()
     members = _members(shape, around)
+    if shape.mongodb_uri:
+        await must_answer(shape.mongodb_uri)
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_context
         backends = around.folder / "backends"
@@ -193,7 +201,8 @@ async def _triton(
                 server, around.environ, around.guard, log, around.say, name=name
             )
             note = f"metrics http://{ports.LOOPBACK}:{server.metrics_port}/metrics"
-            yield Part("triton", name, service, server.address, http.number, "tritons", note)
+            backends = ("tritons", "triton_calls")
+            yield Part("triton", name, service, server.address, http.number, backends, note)
 
 
 @contextlib.contextmanager
@@ -228,7 +237,7 @@ def _frontend(
     ):
         address = f"{ports.LOOPBACK}:{port}"
         note = f"{shape.num_workers} worker{'s' if shape.num_workers > 1 else ''}"
-        yield Part("frontend", name, service, address, port, "conch", note)
+        yield Part("frontend", name, service, address, port, ("conch",), note)
 
 
 @contextlib.contextmanager

@@ -56,22 +56,27 @@ class Rolling:
                 self._say(f"{part.name} was restarted in {took_s:.1f} s.")
 
     async def _restart_behind_haproxy(self, part: Part) -> None:
-        proxy, server = self._parts.haproxy, f"{part.backend}/{part.name}"
-        await proxy.set_state(server, "drain")
+        await self._set_state(part, "drain")
         try:
-            if not await _within(DRAIN_LIMIT_S, lambda: self._is_idle(server)):
+            if not await _within(DRAIN_LIMIT_S, lambda: self._is_idle(part)):
                 self._say(f"{part.name} still has requests after {DRAIN_LIMIT_S:.0f} s; they end.")
             await part.service.restart()
             await _must(part.name, lambda: is_ready(ports.LOOPBACK, part.asked_at, part.ready_path))
         finally:
-            await proxy.set_state(server, "ready")
-        await _must(part.name, lambda: self._is_up(server))
+            await self._set_state(part, "ready")
+        await _must(part.name, lambda: self._is_up(part))
 
-    async def _is_idle(self, server: str) -> bool:
-        return (await self._parts.haproxy.servers())[server].sessions == 0
+    async def _set_state(self, part: Part, state: str) -> None:
+        for server in part.servers:
+            await self._parts.haproxy.set_state(server, state)
 
-    async def _is_up(self, server: str) -> bool:
-        return (await self._parts.haproxy.servers())[server].status == "UP"
+    async def _is_idle(self, part: Part) -> bool:
+        servers = await self._parts.haproxy.servers()
+        return all(servers[name].sessions == 0 for name in part.servers)
+
+    async def _is_up(self, part: Part) -> bool:
+        servers = await self._parts.haproxy.servers()
+        return all(servers[name].status == "UP" for name in part.servers)
 
     async def _reload(self, part: Part) -> None:
         proxy = self._parts.haproxy

@@ -39,8 +39,8 @@ async def rows_of(parts: Parts) -> Sequence[Row]:
 
 
 async def _row(part: Part, parts: Parts, servers: dict[str, ServerState]) -> Row:
-    server = servers.get(f"{part.backend}/{part.name}")
-    state = await _state(part, parts, server)
+    own = [servers[name] for name in part.servers if name in servers]
+    state = await _state(part, parts, own)
     if part.kind == "haproxy":
         state = "up" if servers else "starting"
     return Row(
@@ -48,13 +48,13 @@ async def _row(part: Part, parts: Parts, servers: dict[str, ServerState]) -> Row
         state=state,
         pid=part.service.pid,
         address=part.address,
-        requests=None if server is None else server.sessions,
-        broken=None if server is None else server.num_broken,
+        requests=sum(server.sessions for server in own) if own else None,
+        broken=sum(server.num_broken for server in own) if own else None,
         note=part.note,
     )
 
 
-async def _state(part: Part, parts: Parts, server: ServerState | None) -> str:
+async def _state(part: Part, parts: Parts, own: Sequence[ServerState]) -> str:
     if part.service.pid is None:
         return "down"
     if part.kind == "mongod":
@@ -62,7 +62,7 @@ async def _state(part: Part, parts: Parts, server: ServerState | None) -> str:
         return await member.role()
     if part.asked_at and not await is_ready(ports.LOOPBACK, part.asked_at, part.ready_path):
         return "starting"
-    return "draining" if server is not None and server.status.startswith("DRAIN") else "up"
+    return "draining" if any(server.status.startswith("DRAIN") for server in own) else "up"
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -17,6 +17,7 @@ _TIMEOUT_S: Final = 10.0
 _STATUS: Final = "/admin/status"
 _UNAUTHORIZED: Final = (401, 403)
 _NOT_FOUND: Final = 404
+_ELSEWHERE: Final = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ class Look:
     status: Status
 
 
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """Follows nobody elsewhere: the key is for the server that was named."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Return no request, so that the answer is taken as a refusal."""
+
+
 class Server:
     """Where to look. key: "" for a server without keys."""
 
@@ -59,7 +67,7 @@ class Server:
         self.metrics_path = metrics_path
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         # A proxy from the environment is meant for the outside world, not for one's own server.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Staying())
 
     def look(self) -> Look:
         """Return how it is now; raises NoServerError or RefusedError, in one sentence."""
@@ -97,6 +105,8 @@ class Server:
                 f"{self.url} has no metrics at {path}: observability.enable_metrics may be off,"
                 " or observability.metrics_path another (--metrics-path)."
             )
+        if status in _ELSEWHERE:
+            return f"{self.url}{path} sends elsewhere ({status}): give the server's own --url."
         return f"{self.url}{path} answers {status}."
 
 

@@ -51,6 +51,7 @@ async def seconds_to_start(chat: Chat) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.alone
 async def test_the_first_load_is_small_and_ready_to_type_in_soon_with_200_conversations(
     new_chat: NewChat, server: Scripted
 ) -> None:

@@ -20,6 +20,8 @@ from tests.browser.conftest import NewChat
 from tests.browser.samples import ANSWER
 from tests.browser.scripted import Scripted, said
 
+pytestmark = pytest.mark.alone
+
 SLOWED: Final = 4
 NUM_CHARS: Final = 60_000
 FRAMES_PER_S: Final = 200

@@ -253,6 +253,16 @@ def test_a_missing_model_file_is_one_sentence(tmp_path: Path) -> None:
         open_engine(folder, read_manifest(DEMO))
 
 
+def test_an_altered_model_file_is_one_sentence_with_the_command(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "1"
+    folder.mkdir(parents=True)
+    (folder / "openvino_model.xml").write_text("<altered>", encoding="utf-8")
+    manifest = replace(read_manifest(DEMO), files={"openvino_model.xml": "0" * 64})
+
+    with pytest.raises(LoadError, match=r"not the file that was built\. Run `scripts/add_model"):
+        open_engine(folder, manifest)
+
+
 def test_a_broken_model_file_is_one_sentence(tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "1"
     folder.mkdir(parents=True)

@@ -13,6 +13,8 @@ from tests.e2e.conftest import DEMO
 from tests.web.keyed import bearer
 from triton_backend.llm.engines.simulated import write_model_folder
 
+pytestmark = pytest.mark.alone
+
 NUM_PLACES = 4
 NUM_WORKERS = 4
 MAX_WAITING = 128

@@ -232,6 +232,7 @@ async def gaps(streams: Sequence[Stream], num_deltas: int) -> list[float]:
     return [after - before for each in of_each for before, after in pairwise(each)]
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_healing")
 async def test_a_frozen_mongod_slows_no_stream_and_is_told_soon(
     stored: Conch, mongod: Mongod, http: httpx.AsyncClient

@@ -70,6 +70,8 @@ class FakeControl:
         self.failure: ServiceError | None = None
         # What the next loads end with; then `failure` counts.
         self.refusals: list[ServiceError] = []
+        # Whether what was unloaded before is still going, when it is waited for.
+        self.is_unloading = False
         self.used = asyncio.Event()
         self.unused: dict[str, float] = {}
         self._alone = asyncio.Lock()
@@ -96,6 +98,10 @@ class FakeControl:
         self.calls.append(("unload", name))
         self._set(name, "unloaded")
         self.unloaded.set()
+
+    async def unloads_ended(self) -> bool:
+        was_unloading, self.is_unloading = self.is_unloading, False
+        return was_unloading
 
     def _set(self, name: str, state: ModelState) -> None:
         self.catalogue.models[name] = replace(self.catalogue.models[name], state=state)

@@ -110,7 +110,8 @@ async def test_a_completion_tells_tokens_log_probs_and_offsets() -> None:
     said = Delta(
         0, "héy", 3, "stop", (Token(1, b"h", -1), Token(2, b"\xc3\xa9", -2), Token(3, b"y", -3))
     )
-    answer = await post(TEXT, {"model": "demo", "prompt": "p", "logprobs": 1}, [said])
+    body = {"model": "demo", "prompt": "p", "logprobs": 1, "temperature": 0}
+    answer = await post(TEXT, body, [said])
 
     assert answer["choices"][0]["logprobs"] == {
         "tokens": ["h", "é", "y"],
@@ -142,6 +143,31 @@ async def test_alternatives_are_told_where_the_engine_gives_them() -> None:
 
     (token,) = answer["choices"][0]["logprobs"]["content"]
     assert token["top_logprobs"] == [{"token": "b", "logprob": -1.5, "bytes": [98]}]
+
+
+async def test_a_completion_tells_the_likeliest_and_the_chosen_token() -> None:
+    model = TALKER.__class__("demo", capabilities=frozenset({"log_probs", "top_log_probs"}))
+    other = b'[{"token":"b","logprob":-0.25,"bytes":[98]}]'
+    said = Delta(0, "a", 1, "stop", (Token(1, b"a", -1.5, other),))
+    generator = FakeGenerator([said])
+    async with running_app(generator, FakeCatalogue(model)) as client:
+        body = {"model": "demo", "prompt": "p", "logprobs": 1}
+        answer = await (await client.post(TEXT, json=body)).get_json()
+
+    assert answer["choices"][0]["logprobs"]["top_logprobs"] == [{"b": -0.25, "a": -1.5}]
+    assert [request.top_log_probs for request in generator.requests] == [1]
+
+
+async def test_the_likeliest_token_beside_a_drawn_one_is_refused_where_none_is_told() -> None:
+    model = TALKER.__class__("demo", capabilities=frozenset({"log_probs"}))
+    async with running_app(FakeGenerator([]), FakeCatalogue(model)) as client:
+        body = {"model": "demo", "prompt": "p", "logprobs": 1}
+        answer = await (await client.post(TEXT, json=body)).get_json()
+
+    assert (answer["error"]["param"], answer["error"]["code"]) == (
+        "logprobs",
+        "unsupported_parameter",
+    )
 
 
 async def test_token_ids_are_told_when_asked_for() -> None:

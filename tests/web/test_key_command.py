@@ -141,7 +141,7 @@ def test_an_unknown_key_is_one_sentence_and_exit_code_1(
 
 def test_a_lost_database_is_told_on_standard_error_only(capsys: Captured) -> None:
     environ = {
-        "CONCH_STORE__MONGODB_URI": "mongodb://127.0.0.1:1",
+        "CONCH_STORE__MONGODB_URI": "mongodb://user:secret@127.0.0.1:1",
         "CONCH_STORE__OPERATION_TIMEOUT_S": "0.1",
     }
 
@@ -150,6 +150,8 @@ def test_a_lost_database_is_told_on_standard_error_only(capsys: Captured) -> Non
     told = capsys.readouterr()
     assert told.out == ""
     assert "mongodb_lost" in told.err
+    assert "127.0.0.1:1" in told.err
+    assert "secret" not in told.err
     assert told.err.endswith("The database with the sessions does not answer.\n")
 
 

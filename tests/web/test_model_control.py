@@ -1,8 +1,10 @@
 """Triton's refusals to load, what the workers of a host tell each other, and how far a load is."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,8 +16,8 @@ from frontend_api.adapters.triton_signature import Signature
 from frontend_api.domain.errors import MemoryFull, ModelNotReady
 from frontend_api.domain.model import ServedModel
 from frontend_api.settings import ModelSettings, TritonSettings
-from tests.web.fake_triton import FakeTriton
-from tests.web.triton_running import ready
+from tests.web.fake_triton import FakeTriton, listening
+from tests.web.triton_running import PATIENCE_S, ready
 
 
 class Refusing(FakeTriton):
@@ -53,6 +55,51 @@ async def test_only_memory_that_others_have_is_worth_room(
 
     assert type(refused.value) is kind
     assert reason in refused.value.message
+
+
+class Leaving(FakeTriton):
+    """Tells that one model is still being unloaded, this many times."""
+
+    def __init__(self, num_times: int) -> None:
+        super().__init__()
+        self.states |= {"old": "UNAVAILABLE"}
+        self.num_left = num_times
+
+    async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if self.num_left:
+            self.num_left -= 1
+            self.states["old"] = "UNLOADING"
+        else:
+            self.states["old"] = "UNAVAILABLE"
+        return await super().RepositoryIndex(request, context)
+
+
+async def test_a_model_that_is_being_unloaded_is_waited_for() -> None:
+    fake = Leaving(0)
+    async with ready(fake) as triton:
+        was_any = await triton.control.unloads_ended()
+        # The watch asks too: enough for the one question that must see it.
+        fake.num_left = 20
+        was_one = await triton.control.unloads_ended()
+
+    assert (was_any, was_one, fake.states["old"]) == (False, True, "UNAVAILABLE")
+
+
+async def test_workers_take_turns_at_loading(tmp_path: Path) -> None:
+    """One that has just loaded lets another go first, or its own models would keep theirs out."""
+    turns: list[str] = []
+    async with listening(FakeTriton()) as port, asyncio.timeout(PATIENCE_S):
+        settings = TritonSettings(url=f"127.0.0.1:{port}")
+        workers = [Triton(settings, ModelSettings(), tmp_path) for _ in range(2)]
+
+        async def take(number: int) -> None:
+            async with workers[number].control.alone():
+                turns.append("ab"[number])
+
+        async with workers[0].running(), workers[1].running():
+            await asyncio.gather(*(take(number) for number in (0, 0, 1)))
+
+    assert "".join(turns) == "aba"
 
 
 def test_workers_of_a_host_tell_each_other_what_they_use(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ FORMS = [
     (*CHAT, ask(stream=True, stream_options={"include_usage": True})),
     (*CHAT, ask(stream=True, logprobs=True, stream_options={"continuous_usage_stats": True})),
     (*TEXT, {"model": "demo", "prompt": "a", "suffix": False}),
-    (*TEXT, {"model": "demo", "prompt": ["a", "b"], "stop": "x", "logprobs": 1}),
+    (*TEXT, {"model": "demo", "prompt": ["a", "b"], "stop": "x", "logprobs": 0}),
     (*TEXT, {"model": "demo", "prompt": [1, 2], "return_token_ids": True}),
     (*TEXT, {"model": "demo", "prompt": [[1, 2]], "stream": True}),
     ("post", "/completions", {"model": "demo", "prompt": "a", "stream": True}),

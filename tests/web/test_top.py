@@ -110,6 +110,24 @@ async def test_nobody_and_a_stranger_are_one_sentence_each() -> None:
     assert ended.err == f"What answers at http://127.0.0.1:{port} is not Conch.\n"
 
 
+async def test_a_key_is_not_sent_to_where_a_server_sends_us() -> None:
+    asked: list[bytes] = []
+
+    async def send_elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        head = f"HTTP/1.1 307 T\r\nLocation: http://localhost:{port}/other\r\n"
+        writer.write(f"{head}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(send_elsewhere, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        ended = await top(*QUICK, "--url", f"http://127.0.0.1:{port}", key=KEYS["admin"])
+
+    assert (ended.status, len(asked)) == (1, 1)
+    assert "/admin/status sends elsewhere (307)" in ended.err
+
+
 async def test_a_server_without_metrics_is_one_sentence() -> None:
     async with served(FakeGenerator(), settings(observability={"enable_metrics": False})) as it:
         ended = await top(*QUICK, "--url", f"http://127.0.0.1:{it.port}")
@@ -129,7 +147,11 @@ async def test_metrics_may_be_at_another_path() -> None:
     async with served(FakeGenerator(), chosen) as it:
         url = f"http://127.0.0.1:{it.port}"
         ended = await top(*QUICK, "--url", url, "--metrics-path", "/figures", "--json")
+        page = (await it.client.get("/figures")).text
 
+    # As recording rules know it.
+    assert 'conch_http_requests_total{route="/metrics",status="200"}' in page
+    assert "/figures" not in page
     # Its own looks are not counted, wherever they go.
     assert json.loads(ended.out)["traffic"]["requests_per_s"] == 0
 

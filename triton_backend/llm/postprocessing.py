@@ -1,12 +1,17 @@
 """From an engine's deltas to replies: text, stop strings, counts; one object per sequence."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from .detokenizer import Detokenizer
-from .engines.protocol import Delta
+from .engines.protocol import Delta, TopLogProbs
 from .reply import Reply
 from .stops import StopFinder, StopMatch
+
+# OpenAI's number for "practically impossible"; JSON has no infinity.
+_LEAST: Final = -9999.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,7 @@ class OutputOptions:
     """What a client wants to see of its sequences; `prefix` is an echoed prompt.
 
     token_bytes: gives the bytes each id prints, where these are wanted one by one.
+    top_bytes: the same for the likeliest tokens, where these are wanted.
     """
 
     is_stream: bool
@@ -22,6 +28,7 @@ class OutputOptions:
     prefix: str
     num_input_tokens: int
     token_bytes: Callable[[int], bytes] | None = None
+    top_bytes: Callable[[int], bytes] | None = None
 
 
 class OutputSequence:
@@ -39,6 +46,7 @@ class OutputSequence:
         self._text = [options.prefix] if options.prefix else []
         self._ids: list[int] = []
         self._log_probs: list[float] = []
+        self._tops: list[TopLogProbs] = []
         self._cached_tokens = 0
         self._finish_reason: str | None = None
         self._stop_reason = ""
@@ -52,11 +60,11 @@ class OutputSequence:
         """Add a delta; what comes after a stop string is dropped."""
         self._cached_tokens = max(self._cached_tokens, delta.cached_tokens)
         if self._stops is None:
-            self._take_ids(delta.ids, delta.log_probs)
+            self._take_ids(delta, 0, len(delta.ids))
         else:
             # One at a time: the reply must end with the token that completed the stop string.
-            for position, token_id in enumerate(delta.ids):
-                self._take_ids((token_id,), delta.log_probs[position : position + 1])
+            for position in range(len(delta.ids)):
+                self._take_ids(delta, position, position + 1)
                 if self.is_finished:
                     return
         if delta.finish is not None:
@@ -75,22 +83,33 @@ class OutputSequence:
             tokens=self._tokens(),
             sequence_index=self._index,
             log_probs=self._log_probs,
+            top_log_probs=self._top_log_probs(),
             finish_reason=self._finish_reason,
             stop_reason=self._stop_reason if self.is_finished else None,
             num_input_tokens=self._options.num_input_tokens,
             num_cached_tokens=self._cached_tokens if self.is_finished else None,
             num_output_tokens=len(self._ids),
         )
-        self._text, self._ids, self._log_probs = [], [], []
+        self._text, self._ids, self._log_probs, self._tops = [], [], [], []
         return reply
 
     def _tokens(self) -> list[bytes] | None:
         token_bytes = self._options.token_bytes
         return None if token_bytes is None else [token_bytes(one) for one in self._ids]
 
-    def _take_ids(self, ids: tuple[int, ...], log_probs: tuple[float, ...]) -> None:
+    def _top_log_probs(self) -> str | None:
+        """JSON: of each token a list of {token, logprob, bytes}, likeliest first."""
+        top_bytes = self._options.top_bytes
+        if top_bytes is None:
+            return None
+        told = [[_told(top_bytes(one), value) for one, value in top] for top in self._tops]
+        return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+
+    def _take_ids(self, delta: Delta, start: int, end: int) -> None:
+        ids = delta.ids[start:end]
         self._ids += ids
-        self._log_probs += log_probs
+        self._log_probs += delta.log_probs[start:end]
+        self._tops += delta.top_log_probs[start:end]
         if self._options.has_text or self._stops:
             self._take_text(self._detokenizer.push(ids))
 
@@ -108,3 +127,9 @@ class OutputSequence:
         if self._stops is not None and (held := self._stops.finish()):
             self._text.append(held)
         self._finish_reason = finish_reason
+
+
+def _told(printed: bytes, log_prob: float) -> dict[str, object]:
+    # Rounding can lift a certain token a little above 0; what is no number becomes the least.
+    value = min(log_prob, 0.0) if log_prob > _LEAST else _LEAST
+    return {"token": printed.decode("utf-8", "replace"), "logprob": value, "bytes": list(printed)}

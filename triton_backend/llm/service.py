@@ -186,6 +186,7 @@ class Service:
         self, request: GenerationRequest, prompt: Encoded, wanted: Collection[str]
     ) -> list[OutputSequence]:
         tokenizer = self._model.tokenizer
+        has_tops = request.sampling.top_log_probs > 0 and "top_log_probs" in wanted
         options = OutputOptions(
             is_stream=request.is_stream,
             has_text="text_output" in wanted,
@@ -193,6 +194,7 @@ class Service:
             prefix=prompt.text if request.has_echo else "",
             num_input_tokens=len(prompt.ids),
             token_bytes=tokenizer.token_bytes if "output_tokens" in wanted else None,
+            top_bytes=tokenizer.token_bytes if has_tops else None,
         )
         return [
             OutputSequence(index, tokenizer.detokenizer(), options) for index in range(request.n)

@@ -20,6 +20,13 @@ def test_what_was_begun_is_gone_after_a_failure(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_repository_that_was_not_there_is_gone_after_a_failure_too(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), staged(tmp_path / "new", "m"):
+        raise RuntimeError
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_finished_model_appears_under_its_name(tmp_path: Path) -> None:
     with staged(tmp_path, "m") as folder:
         (folder / "config.pbtxt").touch()
@@ -70,5 +77,5 @@ def test_a_name_that_is_taken_and_a_full_disk_are_told_first(tmp_path: Path) -> 
     with pytest.raises(AddingError, match="already"):
         require_free(tmp_path, "m", replaces=False)
     require_free(tmp_path, "m", replaces=True)
-    with pytest.raises(AddingError, match="GB are needed"):
+    with pytest.raises(AddingError, match="MB are needed"):
         require_space(tmp_path / "not yet", 10**18)

@@ -1,5 +1,9 @@
 """One sequence's deltas become replies."""
 
+import json
+import math
+from dataclasses import replace
+
 from tests.unit.backend.tokenizers_made import byte_level_json
 from triton_backend.llm.engines.protocol import Delta
 from triton_backend.llm.postprocessing import OutputOptions, OutputSequence
@@ -146,3 +150,44 @@ def test_cached_tokens_are_told_with_the_last_reply() -> None:
     assert first is not None
     assert last is not None
     assert (first.tokens, first.num_cached_tokens, last.num_cached_tokens) == (None, None, 2)
+
+
+TOPS = OutputOptions(True, True, (), "", num_input_tokens=3, top_bytes=TOKENIZER.token_bytes)
+
+
+def test_likeliest_tokens_come_with_the_text_of_their_token() -> None:
+    output, ids = OutputSequence(0, TOKENIZER.detokenizer(), TOPS), ids_of("é")
+    (other,) = ids_of("b")
+
+    output.take(Delta(ids[:1], top_log_probs=(((ids[0], 0.1), (other, -math.inf)),)))
+    assert output.reply() is None
+    output.take(Delta(ids[1:], top_log_probs=(((ids[1], -0.5),),)))
+    reply = output.reply()
+
+    assert reply is not None
+    assert json.loads(reply.top_log_probs or "") == [
+        [
+            {"token": "\ufffd", "logprob": 0.0, "bytes": [0xC3]},
+            {"token": "b", "logprob": -9999.0, "bytes": [98]},
+        ],
+        [{"token": "\ufffd", "logprob": -0.5, "bytes": [0xA9]}],
+    ]
+
+
+def test_likeliest_tokens_end_with_the_stop_string() -> None:
+    output = OutputSequence(0, TOKENIZER.detokenizer(), replace(TOPS, stop_words=("b",)))
+
+    output.take(Delta(ids := ids_of("abc"), top_log_probs=tuple(((one, -1.0),) for one in ids)))
+    reply = output.reply()
+
+    assert reply is not None
+    assert [one["token"] for (one,) in json.loads(reply.top_log_probs or "")] == ["a", "b"]
+
+
+def test_likeliest_tokens_nobody_wants_are_left_out() -> None:
+    output = sequence()
+
+    output.take(Delta(ids_of("a"), top_log_probs=(((1, -1.0),),)))
+
+    assert (reply := output.reply()) is not None
+    assert reply.top_log_probs is None

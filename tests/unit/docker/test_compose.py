@@ -86,3 +86,8 @@ def test_prometheus_keeps_the_traces_that_metrics_name() -> None:
 
     # Prometheus scrapes exemplars without it as well, and throws them away.
     assert "--enable-feature=exemplar-storage" in command
+
+
+@pytest.mark.parametrize("name", ["triton", "conch", "haproxy"])
+def test_what_streams_is_given_longer_than_dockers_10_s_to_end(name: str) -> None:
+    assert int(read("compose.yaml")["services"][name]["stop_grace_period"].removesuffix("s")) > 30

@@ -1,10 +1,12 @@
 """The command line of scripts/build_engine."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from scripts.adding.arguments import ROOT
 from scripts.engines.cli import main, parse
 from tests.unit.engines.checkpoints_made import LLAMA_8B, TINY, write_checkpoint
 
@@ -30,6 +32,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(llama: Path, tmp_path: Pa
         "8.03 B weights", "SM 90, 80.0 GiB", "weights fp8, KV cache fp8", "26.07-trtllm-python-py3",
         "KiB a token", "tokens at once", "about 5 min", "docker run --rm --init --gpus",
         "quantize.py --model_dir", "trtllm-build --checkpoint_dir",
+        "python3 -m scripts.adding.trial MODEL/1",
     ):  # fmt: skip
         assert words in plan
 
@@ -40,7 +43,30 @@ def test_calibration_with_data_of_ones_own_has_no_network(llama: Path, tmp_path:
     main([*PLANNED, str(llama)], said.append)
     main([*PLANNED, "--calibration", str(tmp_path), str(llama)], said.append)
 
-    assert ["--network none" in plan for plan in said] == [False, True]
+    assert [plan.count("--network none") for plan in said] == [1, 3]  # a trial never has one
+
+
+def test_the_trial_sees_the_code_and_the_model_and_nothing_else(llama: Path) -> None:
+    said: list[str] = []
+
+    main([*PLANNED, str(llama)], said.append)
+
+    trial = said[0].splitlines()[-1]
+    code = [f"{ROOT / name}:{ROOT / name}:ro" for name in ("scripts", "triton_backend")]
+    words = trial.split()
+    assert [after for word, after in pairwise(words) if word == "--volume"] == [
+        *code, "MODEL/1:MODEL/1:ro",
+    ]  # fmt: skip
+    assert f"--workdir {ROOT} " in trial
+    assert "--network none" in trial
+
+
+def test_without_a_trial_none_is_planned(llama: Path) -> None:
+    said: list[str] = []
+
+    main([*PLANNED, "--no-trial", str(llama)], said.append)
+
+    assert "scripts.adding.trial" not in said[0]
 
 
 def test_no_container_runs_the_tools_themselves(llama: Path) -> None:
@@ -49,6 +75,7 @@ def test_no_container_runs_the_tools_themselves(llama: Path) -> None:
     main([*PLANNED, "--no-container", str(llama)], said.append)
 
     assert "  $ trtllm-build " in said[0]
+    assert f"  $ cd {ROOT} && python3 -m scripts.adding.trial MODEL/1" in said[0]
     assert "docker" not in said[0]
 
 
@@ -155,7 +182,7 @@ def test_a_broken_source_is_one_sentence(
 def test_only_what_lasts_is_kept_for_a_rebuild(llama: Path) -> None:
     options = parse(
         [*TARGET, "--gpu=sm90", "--gpu-memory", "80", "--dry-run", "--name", "x",
-         "--lora", os.path.relpath(llama), "--tp", "2", os.path.relpath(llama)]
+         "--no-trial", "--lora", os.path.relpath(llama), "--tp", "2", os.path.relpath(llama)]
     )  # fmt: skip
 
     assert options.arguments == [*TARGET, "--lora", str(llama), "--tp", "2", str(llama)]

@@ -9,9 +9,9 @@ import pytest
 
 from scripts.engines.cli import main
 from tests.contract.engine_runs import PATIENCE_S
-from tests.tensorrt_llm_machine import A10, H100
+from tests.tensorrt_llm_machine import A10, DEMO, H100
 from tests.unit.engines.checkpoints_made import TINY, write_checkpoint
-from tests.unit.engines.tools_made import workshop, write_modelopt
+from tests.unit.engines.tools_made import real_trial, workshop, write_modelopt
 from triton_backend.llm.engines import open_engine
 from triton_backend.llm.manifest import EngineManifest, GpuBuild, read_manifest
 
@@ -164,6 +164,16 @@ def test_a_rebuild_takes_what_is_given_again_in_place_of_what_was(
     assert made.arguments[-4:] == again
 
 
+def test_a_rebuild_may_leave_the_trial_out(build: Build, repository: Path, tmp_path: Path) -> None:
+    assert build() == 0
+    (tmp_path / "other").mkdir()
+    with workshop(tmp_path / "other", trial="exit 1"):
+        assert main(["--rebuild", "gpu", "--repository", str(repository), "--no-trial"]) == 0
+        assert main(["--rebuild", "gpu", "--repository", str(repository)]) == 1
+
+    assert "--no-trial" not in built(repository)[1].arguments
+
+
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
@@ -211,6 +221,62 @@ def test_a_build_that_goes_wrong_is_one_sentence_and_leaves_nothing(
 
     assert capsys.readouterr().err.startswith(sentence)
     assert nothing_is_left(repository)
+
+
+@pytest.mark.parametrize("way", [(), ("--no-container",)], ids=["container", "bare"])
+def test_a_finished_model_is_tried_by_the_engine_that_will_serve_it(
+    build: Build,
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    way: tuple[str, ...],
+) -> None:
+    for name in ("tokenizer.json", "chat_template.jinja"):
+        (source / name).write_bytes((DEMO / name).read_bytes())
+
+    assert build(*way, trial=real_trial(tmp_path / "shop")) == 0
+
+    said = capsys.readouterr().out
+    assert "It says: '" in said
+    assert "It says: ''" not in said
+
+
+@pytest.mark.parametrize(
+    ("trial", "told"),
+    [
+        (
+            """echo '{"error": "it was silent for five minutes."}'; echo bye; exit 1""",
+            ("bye", "The compiled model cannot be served: it was silent for five minutes."),
+        ),
+        (
+            "echo Segmentation fault; exit 139",
+            ("Segmentation fault", "The engine died while it was tried (exit status 139)."),
+        ),
+    ],
+)
+def test_a_model_that_does_not_answer_is_not_kept(
+    build: Build,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    trial: str,
+    told: tuple[str, str],
+) -> None:
+    assert build(trial=trial) == 1
+
+    said = capsys.readouterr()
+    assert (told[0] in said.out, said.err.splitlines()) == (True, [told[1]])
+    assert nothing_is_left(repository)
+
+
+def test_a_busy_gpu_is_told_before_hours_of_work(
+    build: Build, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = H100.replace("81000", "1000")
+
+    assert build(gpus=busy) == 1
+    assert "GPU 0 has 1.0 GiB free, and the engine needs" in capsys.readouterr().err
+    assert nothing_is_left(repository)
+    assert build("--no-trial", into="again", gpus=busy, trial="exit 1") == 0
 
 
 @pytest.mark.parametrize("tool", ["trtllm-build", "quantize.py"])

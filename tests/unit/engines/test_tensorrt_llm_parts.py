@@ -64,6 +64,21 @@ def test_missing_log_probs_fail_the_request() -> None:
         cursor.read(response([1], log_probs=[]))
 
 
+def test_missing_likeliest_tokens_fail_the_request() -> None:
+    cursor = Cursor((), has_log_probs=False, num_top=2)
+
+    for entry in (-1.0, {1: SimpleNamespace(logprob=-1.0)}):
+        with pytest.raises(EngineFailed, match="left out"):
+            cursor.read(response([1], log_probs=[entry]))
+
+
+def test_likeliest_tokens_are_asked_for_instead_of_the_chosen_ones_alone() -> None:
+    given = arguments(Sampling(log_probs=True, top_log_probs=4))
+
+    assert given["logprobs"] == 4
+    assert "_return_log_probs" not in given
+
+
 def test_cached_tokens_are_told_once() -> None:
     cursor = Cursor((), has_log_probs=False)
 

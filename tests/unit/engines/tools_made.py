@@ -1,12 +1,14 @@
 """NVIDIA's build tools as scripts that know the same flags and leave the same files."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from scripts.adding.arguments import ROOT
 from tests.tensorrt_llm_facts import flags, names
 from tests.tensorrt_llm_machine import H100, machine
 
@@ -39,13 +41,17 @@ while [ $rank -lt $workers ]; do
   rank=$((rank + 1))
 done
 """
+# The trial is a stand-in's too, where it is not the point.
 _PYTHON = """#!/bin/sh
+if [ "$1" = -m ]; then {trial}; fi
 exec /bin/sh "$@"
 """
+_TRIED = """echo 'a library speaks'; echo '{"text": "Ahoy", "agreement": null}'; exit"""
 # Runs what follows the image; all paths are the same in there.
 _DOCKER = """#!/bin/sh
 until case "$1" in nvcr.io/*) true;; *) false;; esac; do
   if [ "$1" = --env ]; then export "$2"; fi
+  if [ "$1" = --workdir ]; then cd "$2"; fi
   shift
 done
 shift
@@ -73,6 +79,11 @@ def write_tool(path: Path, text: str) -> Path:
     return path
 
 
+def real_trial(folder: Path) -> str:
+    """The trial itself, with the double of TensorRT-LLM of the workshop in this folder."""
+    return f'PYTHONPATH={folder / "site"}:{ROOT} exec {sys.executable} "$@"'
+
+
 def write_modelopt(folder: Path) -> Path:
     """A clone of ModelOpt, as far as it is used."""
     scripts = folder / "examples" / "llm_ptq" / "scripts"
@@ -89,10 +100,12 @@ def workshop(
     version: str = "1.2.1",
     known: str | None = None,
     fails: str = "",
+    trial: str = _TRIED,
 ) -> Iterator[Path]:
     """A machine with these GPUs and all tools; yields the folder of the examples.
 
     known: what the help of trtllm-build names, if not everything. fails: the tool that does.
+    trial: what runs in the trial's place.
     """
     examples, tools = folder / "examples", folder / "tools"
     heads = {
@@ -105,7 +118,7 @@ def workshop(
     write_tool(examples / "quantization" / "quantize.py", heads["quantize.py"])
     write_tool(tools / "trtllm-build", heads["trtllm-build"] + _BUILD.format(version=version))
     write_tool(tools / "docker", _DOCKER)
-    write_tool(tools / "python3", _PYTHON)
+    write_tool(tools / "python3", _PYTHON.format(trial=trial))
     with machine(folder, gpus=gpus, version=version), pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONHOME")
         patch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")

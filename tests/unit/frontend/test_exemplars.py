@@ -1,5 +1,7 @@
 """Exemplars: from a bucket of a latency to the trace of a request that fell into it."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +92,19 @@ def test_who_does_not_ask_for_openmetrics_gets_the_text_as_before(accept: str, s
     assert content_type.startswith("text/plain")
     assert page == telemetry.render()
     assert span.trace_id not in page.decode()
+
+
+def test_a_page_removes_the_exemplars_of_workers_that_have_died(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    of_dead = tmp_path / f"exemplars_{dead.pid}.json"
+    of_living = tmp_path / f"exemplars_{os.getpid()}.json"
+    for file in (of_dead, of_dead.with_suffix(".tmp"), of_living):
+        file.write_text("[]")
+
+    Telemetry(tmp_path).page_for(OPENMETRICS)
+
+    assert list(tmp_path.glob("exemplars_*")) == [of_living]
 
 
 def test_workers_show_the_exemplars_of_each_other(tmp_path: Path) -> None:

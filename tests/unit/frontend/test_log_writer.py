@@ -23,6 +23,15 @@ while len(handled) < 100:
     writer.write("line\\n")
 signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 """
+# More than is kept is written before anybody reads.
+DROPPING = """
+from frontend_api.log_writer import stderr_writer
+from frontend_api.logs import configure_logging
+writer = stderr_writer()
+configure_logging("error", "json", (), writer)
+for _ in range(20_000):
+    writer.write("x" * 1023 + chr(10))
+"""
 
 
 class Pipe:
@@ -64,6 +73,15 @@ def test_who_does_not_read_holds_up_nobody_who_writes(pipe: Pipe) -> None:
     os.close(pipe.writing)
     reader.join()
     assert 10 <= told[0].count(LINE) < NUM_LINES
+
+
+def test_lines_that_were_dropped_are_told_at_the_sternest_level() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DROPPING], stderr=subprocess.PIPE, text=True
+    ) as process:
+        said = process.communicate(timeout=60)[1]
+
+    assert '"event": "log_lines_dropped"' in said
 
 
 def test_a_line_in_the_middle_of_another_ones_writing_holds_up_nobody() -> None:

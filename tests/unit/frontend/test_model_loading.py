@@ -254,6 +254,21 @@ async def test_a_key_may_use_a_model_by_the_name_that_its_list_has() -> None:
             models.served(name)
 
 
+async def test_the_list_tells_what_a_model_waits_for() -> None:
+    stage = Stage(max_loaded_models=1)
+    models = ServedModels(stage.catalogue, stage.loading, {})
+    async with stage.using("a"):
+        asking = [asyncio.create_task(stage.use(name)) for name in "bc"]
+        await turns()
+        reasons = {model.name: model.reason for model in models.listed()}
+    await asyncio.gather(*asking)
+
+    assert reasons["a"] == ""
+    assert reasons["b"].startswith("it waits for room")
+    assert reasons["c"] == "it waits for its turn to be loaded"
+    assert all("waits" not in model.reason for model in models.listed())
+
+
 async def test_a_loading_model_is_not_unloaded() -> None:
     stage = Stage()
     stage.control.may_go_on.clear()

@@ -60,6 +60,23 @@ async def test_a_gpu_without_enough_free_memory_gets_room() -> None:
     assert stage.loaded == {"c"}
 
 
+async def test_a_model_that_has_just_made_room_may_still_hold_its_memory() -> None:
+    stage = Stage(*(replace(model, state="ready") for model in (A, B)), C, max_loaded_models=2)
+    stage.control.refusals = [MemoryFull("The model `c` cannot be loaded: 1")]
+    await stage.use("c")
+
+    assert stage.loaded == {"b", "c"}
+
+
+async def test_what_is_being_unloaded_is_waited_for_before_another_must_go() -> None:
+    stage = Stage(replace(A, state="ready"), C)
+    stage.control.is_unloading = True
+    stage.control.refusals = [MemoryFull("The model `c` cannot be loaded: 1")]
+    await stage.use("c")
+
+    assert stage.loaded == {"a", "c"}
+
+
 async def test_a_gpu_that_stays_full_when_nothing_can_go_says_so() -> None:
     stage = Stage(replace(A, state="ready"), C, warm=["a"])
     stage.control.refusals = [MemoryFull("The model `c` cannot be loaded: no memory.")]

@@ -14,6 +14,10 @@ from frontend_api.service.self_watch import SelfWatch
 from frontend_api.telemetry import GenerationRecord, Telemetry
 from tests.web.fakes import FakeCatalogue
 
+ROOT = Path(__file__).parents[3]
+# Of what never begins a generation.
+ELSEWHERE = {"key_in_configuration", "idempotency_key_in_use"}
+
 
 def figure(telemetry: Telemetry, name: str, **labels: str) -> float:
     """Return one number of the page; fails when it is not there."""
@@ -41,6 +45,32 @@ def test_an_ended_generation_counts_its_tokens_and_its_pace() -> None:
     speed = "conch_generation_tokens_per_second"
     assert figure(telemetry, f"{speed}_sum", model="m") == pytest.approx(10)
     assert figure(telemetry, "conch_generations_in_flight", model="m") == 0
+
+
+def test_what_a_foreign_model_calls_its_errors_is_one_outcome() -> None:
+    telemetry = Telemetry()
+    for outcome in ("E-4711", "E-4712", "timeout"):
+        telemetry.generation_started("m")
+        telemetry.generation_ended(GenerationRecord("m", outcome, Usage(), None, 0.5))
+
+    name = "conch_generations_total"
+    assert figure(telemetry, name, model="m", outcome="refused_otherwise") == 2
+    assert figure(telemetry, name, model="m", outcome="timeout") == 1
+    assert "E-471" not in telemetry.render().decode()
+
+
+def test_every_code_of_ours_is_an_outcome_of_its_own() -> None:
+    folders = (ROOT / "triton_backend", ROOT / "frontend_api" / "service")
+    texts = [file.read_text() for folder in folders for file in folder.rglob("*.py")]
+    codes = {code for text in texts for code in re.findall(r'\bcode(?:: str)? ?= ?"(\w+)"', text)}
+    telemetry = Telemetry()
+    for code in codes:
+        telemetry.generation_started("m")
+        telemetry.generation_ended(GenerationRecord("m", code, Usage(), None, 0.5))
+
+    assert len(codes) > 10
+    for code in codes - ELSEWHERE:
+        assert figure(telemetry, "conch_generations_total", model="m", outcome=code) == 1
 
 
 @pytest.mark.parametrize(("num_tokens", "first_s"), [(0, None), (1, 0.5)])

@@ -48,6 +48,7 @@ def test_without_tracing_the_trace_of_a_client_goes_on_behind_us() -> None:
     assert not_kept.headers() == ()
 
 
+@pytest.mark.slow
 def test_without_tracing_no_library_for_it_is_loaded() -> None:
     program = (
         "import sys; from frontend_api.settings import TracingSettings;"

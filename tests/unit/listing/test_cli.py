@@ -81,6 +81,18 @@ def test_a_servers_models_come_as_a_table(
     assert second.endswith("it failed to load")
 
 
+def test_a_model_that_loads_tells_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    loading = {"state": "loading", "loading_seconds": 12.34}
+    again = listed("again", **loading, load_seconds=41.5, loading_percent=29)
+    first = listed("first", **loading, loading_percent=None)
+    with server(200, {"data": [again, first]}) as (url, _):
+        assert main(["--url", url]) == 0
+
+    _, again_line, first_line = capsys.readouterr().out.splitlines()
+    assert "12.3 s so far, 29 %" in again_line
+    assert first_line.rstrip("- ").endswith("12.3 s so far")
+
+
 def test_without_a_server_the_folder_is_listed(
     nowhere: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from scripts.launcher.errors import LaunchError
+from scripts.launcher.ports import free_port
 from scripts.scaling.__main__ import main
+from scripts.scaling.fleet import fleet_folder
 from scripts.scaling.haproxy import find_haproxy
-from scripts.scaling.mongods import Member
+from scripts.scaling.mongods import Member, must_answer
 from scripts.scaling.options import parse
 from scripts.scaling.status import Row, table
 
@@ -51,6 +53,29 @@ def test_a_port_without_a_fleet_is_one_sentence(capsys: pytest.CaptureFixture[st
     assert main(["restart", "tritons", "--port", "1"]) == 2
 
     assert capsys.readouterr().err == "No fleet runs on port 1; name its --port.\n"
+
+
+async def test_a_given_mongodb_that_is_away_is_one_sentence_without_its_password() -> None:
+    with pytest.raises(LaunchError, match=r"^The MongoDB of --mongodb-uri gives no answer") as told:
+        await must_answer("mongodb://me:secret@127.0.0.1:1/")
+
+    assert told.value.exit_code == 2
+    assert "secret" not in str(told.value)
+
+
+def test_a_second_fleet_on_a_port_leaves_the_first_ones_folder_alone() -> None:
+    port = free_port()
+    with fleet_folder(port) as folder:
+        (folder / "haproxy.cfg").touch()
+
+        with pytest.raises(LaunchError, match=f"has port {port}") as refused, fleet_folder(port):
+            pytest.fail("there were two")
+
+        assert refused.value.exit_code == 2
+        assert (folder / "haproxy.cfg").exists()
+    with fleet_folder(port):
+        pass  # free again
+    folder.rmdir()
 
 
 def test_a_missing_haproxy_is_named_with_how_to_get_it() -> None:

@@ -26,6 +26,7 @@ import openvino_genai
 
 from ..backlog import Backlog
 from ..errors import EngineFailed, LoadError, Overloaded
+from ..integrity import refuse_altered
 from ..manifest import EngineManifest
 from ..request import Guide
 from .openvino_grammar import GrammarChecker, structured_output
@@ -101,6 +102,8 @@ def open_openvino_engine(
     options = read_options(OpenVinoOptions, manifest.options)
     if not (folder / "openvino_model.xml").is_file():
         raise LoadError(f"{folder.parent.name}: openvino_model.xml is missing.")
+    remedy = f"Run `scripts/add_model SOURCE --name {folder.parent.name} --replace`."
+    refuse_altered(folder, manifest.files, remedy)
     try:
         return OpenVinoEngine(
             lambda: open_pipeline(folder, options), options, GrammarChecker(folder).check, backlog

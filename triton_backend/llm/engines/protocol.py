@@ -25,15 +25,20 @@ class SequenceParams:
     stop_token_ids: tuple[int, ...]
 
 
+# Token ids with their log probabilities, likeliest first.
+TopLogProbs: TypeAlias = tuple[tuple[int, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New tokens of one sequence; `log_probs` is empty or as long as `ids`."""
+    """New tokens of one sequence; `log_probs` and `top_log_probs` are empty or as long as `ids`."""
 
     ids: tuple[int, ...] = ()
     log_probs: tuple[float, ...] = ()
     finish: Finish | None = None
     error: RequestError | None = None
     cached_tokens: int = 0
+    top_log_probs: tuple[TopLogProbs, ...] = ()
 
     @property
     def is_last(self) -> bool:

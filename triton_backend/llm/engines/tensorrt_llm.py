@@ -189,7 +189,7 @@ class TensorRtLlmEngine:
     async def _read(self, sequence: RosterSequence, result: Any) -> None:
         sampling = sequence.params.sampling
         stops = () if sampling.ignore_eos else sequence.params.stop_token_ids
-        cursor = Cursor(stops, has_log_probs=sampling.log_probs)
+        cursor = Cursor(stops, has_log_probs=sampling.log_probs, num_top=sampling.top_log_probs)
         async for step in result:
             self._heard_at = self._loop.time()
             delta = cursor.read(step)

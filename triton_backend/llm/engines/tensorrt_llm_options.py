@@ -40,7 +40,8 @@ class TensorRtLlmOptions:
 
     kv_cache_tokens: tokens the KV cache holds, 0 as many as fit into kv_cache_fraction of what is
     free. silence_limit_s: with no token for any of the running sequences for so long, the engine
-    counts as dead. single_process: no worker process, for one GPU; slower streams.
+    counts as dead. single_process: no worker process, for one GPU; slower streams. top_log_probs:
+    the likeliest tokens can be asked for; a compiled engine on one GPU then has no worker process.
     """
 
     max_batch_size: int = 64
@@ -51,6 +52,7 @@ class TensorRtLlmOptions:
     guided_decoding: bool = True
     max_lora_rank: int = 64
     single_process: bool = False
+    top_log_probs: bool = False
     silence_limit_s: float = 60.0
     load_limit_s: float = 1800.0
 
@@ -102,11 +104,18 @@ def read_settings(
         config = json.loads(path.read_text(encoding="utf-8"))
         if build.kind == ENGINE:
             return _engine_settings(config, options, manifest, build)
+        _refuse_top_log_probs(options)
         return options, ModelShape(int(config["vocab_size"]), has_lora=bool(adapters_in(folder)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LoadError(
             f"{folder.parent.name}: {path.name} of its {build.kind} cannot be read."
         ) from error
+
+
+def _refuse_top_log_probs(options: TensorRtLlmOptions) -> None:
+    # The sampler this flow is opened with, for its penalties, tells of the chosen token only.
+    if options.top_log_probs:
+        raise LoadError("engine.json: the option top_log_probs is for compiled engines only.")
 
 
 def _engine_settings(
@@ -144,6 +153,7 @@ def capabilities(
     if shape.has_lora:
         found.add("lora")
     if build.kind == ENGINE:
+        found |= {"top_log_probs"} if options.top_log_probs else set()
         return frozenset(found | _PENALTIES | {"log_probs"})
     if "sampler_type" in pytorch_arguments:
         found |= _PENALTIES
@@ -178,6 +188,9 @@ def llm_arguments(
     }
     if options.guided_decoding:
         arguments["guided_decoding_backend"] = "xgrammar"
+    if options.top_log_probs:
+        # The library makes the tables from all logits of each step.
+        arguments["gather_generation_logits"] = True
     if build.kind != ENGINE:
         arguments["max_seq_len"] = manifest.context_length
         arguments |= {

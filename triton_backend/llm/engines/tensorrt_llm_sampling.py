@@ -70,7 +70,10 @@ def sampling_arguments(params: SequenceParams, kind: str, vocab_size: int) -> di
             "frequency_penalty": (sampling.frequency_penalty, 0.0),
         }
     )
-    if sampling.log_probs:
+    if sampling.top_log_probs:
+        # Tables with the chosen token in them; `_return_log_probs` beside it would change nothing.
+        arguments["logprobs"] = sampling.top_log_probs
+    elif sampling.log_probs:
         # The engine's cheap way gives the chosen tokens'; `logprobs` would need all logits.
         arguments |= {"_return_log_probs": True} if kind == ENGINE else {"logprobs": 1}
     if sampling.logit_bias:
