@@ -2,7 +2,8 @@
 
 import contextlib
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +24,11 @@ class Runner:
     def check_flags(self, helped: Command, flags: Sequence[str]) -> None:
         """Raise AddingError for a flag that a tool's help does not name: hours may lie ahead."""
         self._say(f"$ {helped}")
-        with self._started(helped, captures=True) as process:
-            try:
+        try:
+            with self._started(helped, captures=True) as process:
                 said, fault = process.communicate(timeout=_HELP_LIMIT_S)
-            except BaseException as error:
-                _end(process)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise AddingError(f"{_tool(helped)} did not answer in time.") from error
-                raise
+        except subprocess.TimeoutExpired as error:
+            raise AddingError(f"{_tool(helped)} did not answer in time.") from error
         if process.returncode:
             lines = (fault or said).strip().splitlines()
             raise AddingError(f"{_tool(helped)} failed: {lines[-1] if lines else 'no reason'}.")
@@ -42,11 +40,7 @@ class Runner:
         """Run to the end; AddingError when it fails. When we are interrupted, so is it."""
         self._say(f"$ {command}")
         with self._started(command, captures=False) as process:
-            try:
-                status = process.wait()
-            except BaseException:
-                _end(process)
-                raise
+            status = process.wait()
         if status:
             raise AddingError(
                 f"{_tool(command)} failed with exit code {status}; its own words are above."
@@ -55,18 +49,33 @@ class Runner:
     def listen(self, command: Command, limit_s: float) -> tuple[str, int]:
         """What it printed on its standard output, and its exit status; AddingError if too late."""
         self._say(f"$ {command}")
-        with self._started(command, captures=True, shows_faults=True) as process:
-            try:
+        try:
+            with self._started(command, captures=True, shows_faults=True) as process:
                 said, _ = process.communicate(timeout=limit_s)
-            except BaseException as error:
-                _end(process)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise AddingError(f"{_tool(command)} did not end in time.") from error
-                raise
+        except subprocess.TimeoutExpired as error:
+            raise AddingError(f"{_tool(command)} did not end in time.") from error
         return said, process.returncode
 
+    @contextlib.contextmanager
     def _started(
         self, command: Command, *, captures: bool, shows_faults: bool = False
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Yield the tool's process; ended if the block is left by an error or an interruption."""
+        with ThreadPoolExecutor(max_workers=1) as starter:
+            # Signals go to the main thread: one in the middle of Popen would leave a process that
+            # runs and that nobody knows.
+            starting = starter.submit(
+                self._start, command, captures=captures, shows_faults=shows_faults
+            )
+            try:
+                yield starting.result()
+            except BaseException:
+                if starting.exception() is None:
+                    _end(starting.result())
+                raise
+
+    def _start(
+        self, command: Command, *, captures: bool, shows_faults: bool
     ) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE if captures else None
         environ = {**self._environ, **command.environ}
@@ -88,10 +97,11 @@ class Runner:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """Ask it to end, and a container with it, then make it."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_END_LIMIT_S)
-    process.kill()
+    with process:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_LIMIT_S)
+        process.kill()
 
 
 def _tool(command: Command) -> str:
