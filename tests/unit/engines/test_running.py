@@ -22,7 +22,9 @@ echo started > "$1"
 wait
 """
 _BUILD = """
-import os, sys
+import os, signal, sys
+# Who is started in a shell's background ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from scripts.engines.commands import Command
 from scripts.engines.running import Runner
 Runner(os.environ, print).run(Command(tuple(sys.argv[1:])))
