@@ -35,6 +35,7 @@ from frontend_api.service.usage import UsageCount
 from frontend_api.settings import Settings
 from frontend_api.web.admin_status import admin_status_routes
 from frontend_api.web.audit import audit_routes, install_audit
+from frontend_api.web.body import DEFAULT_MODEL_KEY
 from frontend_api.web.completions import completion_routes
 from frontend_api.web.connection import HttpConnection
 from frontend_api.web.conversation_extras import (
@@ -200,6 +201,7 @@ def _bare_app(settings: Settings) -> Quart:
         RESPONSE_TIMEOUT=None,
     )
     app.config[WRITE_TIMEOUT_KEY] = settings.server.write_timeout_s
+    app.config[DEFAULT_MODEL_KEY] = settings.models.default
     app.config[MESSAGE_RATE_KEY] = settings.limits.websocket_messages_per_minute
     return app
 
@@ -207,7 +209,8 @@ def _bare_app(settings: Settings) -> Quart:
 def _use_cases(wiring: Wiring) -> _UseCases:
     settings, store, clock = wiring.settings, wiring.store, wiring.clock
     loading = ModelLoading(wiring.catalogue, wiring.control, settings.models, clock)
-    models = ServedModels(wiring.catalogue, loading, settings.models.aliases)
+    named = settings.models
+    models = ServedModels(wiring.catalogue, loading, named.aliases, named.default)
     line = Line(wiring.lines, settings.limits, wiring.telemetry)
     budgets = Budgets(store, clock, wiring.telemetry, lease_s=settings.store.lease_s)
     usage = UsageCount(store, clock)

@@ -83,6 +83,7 @@ class ModelSettings(Section):
 
     served: Names = ()
     warm: Names = ()
+    default: str = ""
     aliases: dict[str, str] = Field(default_factory=dict)
     chat_templates: dict[str, str] = Field(default_factory=dict)
     load_on_demand: bool = True

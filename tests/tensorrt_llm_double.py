@@ -149,6 +149,8 @@ class _LLM:
         """Check as the library does, and hand over to the worker."""
         if self.worker.is_shut_down:
             raise RuntimeError("LLM is shutting down")
+        if self.worker.hangs_at_submission is not None:
+            self.worker.hangs_at_submission.wait()  # as when one of several workers has died
         if (error := self.worker.error_for_next) is not None:
             raise error
         self._check(inputs, sampling_params, lora_request)

@@ -78,6 +78,7 @@ class Worker:
         self.process: Future[None] = Future()
         self.is_shut_down = False
         self.hangs_at_shutdown: threading.Event | None = None
+        self.hangs_at_submission: threading.Event | None = None
         self.error_for_next: Exception | None = None
         self._emits_end = emits_end
         self._max_batch_size = max_batch_size

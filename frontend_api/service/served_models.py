@@ -26,18 +26,24 @@ class ServedModels:
     """
 
     def __init__(
-        self, catalogue: ModelCatalogue, loading: ModelLoading, aliases: Mapping[str, str]
+        self,
+        catalogue: ModelCatalogue,
+        loading: ModelLoading,
+        aliases: Mapping[str, str],
+        default: str = "",
     ) -> None:
-        """Use these; aliases: other names of models."""
+        """Use these; aliases: other names of models; default: by any name, the first in lists."""
         self._catalogue = catalogue
         self._loading = loading
         self._aliases = aliases
+        self._default = aliases.get(default, default)
 
     def listed(self) -> Sequence[ServedModel]:
-        """Return the caller's models as the catalogue orders them, then their other names."""
+        """Return the caller's models: the default, others as catalogued, their other names."""
         told = map(self._loading.told, self._catalogue.listed())
         by_name = {model.name: model for model in _with_adapters(told)}
         own = [model for model in by_name.values() if _may_use(model.name)]
+        own.sort(key=lambda model: model.name != self._default)
         return own + [
             replace(by_name[real], name=alias, alias_of=real)
             for alias, real in sorted(self._aliases.items())

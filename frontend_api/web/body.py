@@ -6,7 +6,7 @@ from typing import Final, TypeVar, cast
 
 import orjson
 from pydantic import ValidationError
-from quart import request
+from quart import current_app, request
 
 from frontend_api.domain.errors import BadRequest
 from frontend_api.web.validation import as_bad_request
@@ -21,6 +21,7 @@ NOT_JSON: Final = (
 
 # JSON schemas of tools nest some twenty levels.
 MAX_DEPTH: Final = 100
+DEFAULT_MODEL_KEY: Final = "DEFAULT_MODEL"
 _NESTING: Final = frozenset({dict, list})
 
 WireType = TypeVar("WireType", bound=Wire)
@@ -77,6 +78,15 @@ def _is_deep(value: object) -> bool:
 def checked(value: object, kind: type[WireType]) -> WireType:
     """Return the JSON value as its wire type; raises BadRequest."""
     try:
-        return kind.model_validate(value)
+        return kind.model_validate(_with_model(value, kind))
     except ValidationError as exc:
         raise as_bad_request(exc) from exc
+
+
+def _with_model(value: object, kind: type[WireType]) -> object:
+    """Return it with the model of [models] default, if there is one and it names none."""
+    field = kind.model_fields.get("model") or kind.model_fields.get("model_name")
+    if field is None or not field.is_required() or not isinstance(value, dict):
+        return value
+    default = current_app.config[DEFAULT_MODEL_KEY]
+    return {field.alias or "model": default, **value} if default else value

@@ -15,7 +15,7 @@ from tests.tensorrt_llm_machine import checkpoint_folder, engine_folder, machine
 from triton_backend.llm.engines import open_engine
 from triton_backend.llm.engines.protocol import Delta, Engine
 from triton_backend.llm.engines.tensorrt_llm import TensorRtLlmEngine
-from triton_backend.llm.engines.tensorrt_llm_library import load_library, prepare_environment
+from triton_backend.llm.engines.tensorrt_llm_library import load_library
 from triton_backend.llm.engines.tensorrt_llm_options import EngineSettings
 from triton_backend.llm.errors import EngineFailed, InvalidRequest, LoadError, Overloaded
 from triton_backend.llm.manifest import ENGINE, read_manifest
@@ -236,6 +236,20 @@ def test_a_dead_worker_ends_everything_and_the_process(open_bare: OpenBare, exit
         start(engine, params())
 
 
+def test_a_dead_worker_ends_a_blocked_process(open_bare: OpenBare, exits: Exits) -> None:
+    engine = open_bare()
+    worker = opened_llm().worker
+    worker.hangs_at_submission = hanging = threading.Event()
+    run = start(engine, params())
+
+    worker.die()
+
+    assert exits.has_exited.wait(PATIENCE_S)
+    assert not engine.is_alive
+    hanging.set()
+    assert isinstance(failure(run.wait_for_end().deltas[-1]), EngineFailed)
+
+
 def test_an_engine_that_falls_silent_is_taken_for_dead(open_bare: OpenBare, exits: Exits) -> None:
     engine = open_bare(silence_limit_s=0.2)
     run = start(engine, params(max_tokens=LONG))
@@ -312,21 +326,6 @@ def test_what_the_library_cannot_load_is_one_sentence(open_bare: OpenBare, tmp_p
 
     with pytest.raises(LoadError, match=r"^TensorRT-LLM could not load it; Triton's log says why"):
         open_bare()
-
-
-def test_a_library_without_compiled_engines_is_one_sentence(tmp_path: Path) -> None:
-    with machine(tmp_path, version="1.4.0"), pytest.raises(LoadError, match="_tensorrt_engine"):
-        load_library(ENGINE)
-
-
-def test_the_environment_is_made_fit_for_its_workers() -> None:
-    environ = {"PYTHONHOME": "/usr", "KEPT": "1"}
-
-    prepare_environment(environ, single_process=True)
-
-    assert "PYTHONHOME" not in environ
-    assert environ["HF_HUB_OFFLINE"] == environ["TLLM_WORKER_USE_SINGLE_PROCESS"] == "1"
-    assert (environ["KEPT"], environ["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
 
 
 def test_a_repeated_prompt_tells_what_was_found_in_the_cache(engine: Engine) -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.tensorrt_llm_machine import machine
 from triton_backend.llm.engines.protocol import SequenceParams
 from triton_backend.llm.engines.tensorrt_llm_cursor import Cursor
 from triton_backend.llm.engines.tensorrt_llm_failures import death, refusal, request_failure
+from triton_backend.llm.engines.tensorrt_llm_library import load_library, prepare_environment
 from triton_backend.llm.engines.tensorrt_llm_sampling import sampling_arguments
 from triton_backend.llm.engines.tensorrt_llm_stats import KvCache
 from triton_backend.llm.engines.tensorrt_llm_upkeep import drain_stats
-from triton_backend.llm.errors import EngineFailed, InvalidRequest, Overloaded
+from triton_backend.llm.errors import EngineFailed, InvalidRequest, LoadError, Overloaded
 from triton_backend.llm.manifest import ENGINE
 from triton_backend.llm.request import Sampling
 
@@ -168,3 +171,18 @@ async def test_statistics_that_fail_end_nothing_else() -> None:
         await drain_stats(LlmWithoutStats(), cache)
 
     assert cache.blocks_used == 1
+
+
+def test_a_library_without_compiled_engines_is_one_sentence(tmp_path: Path) -> None:
+    with machine(tmp_path, version="1.4.0"), pytest.raises(LoadError, match="_tensorrt_engine"):
+        load_library(ENGINE)
+
+
+def test_the_environment_is_made_fit_for_its_workers() -> None:
+    environ = {"PYTHONHOME": "/usr", "KEPT": "1"}
+
+    prepare_environment(environ, single_process=True)
+
+    assert "PYTHONHOME" not in environ
+    assert environ["HF_HUB_OFFLINE"] == environ["TLLM_WORKER_USE_SINGLE_PROCESS"] == "1"
+    assert (environ["KEPT"], environ["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")

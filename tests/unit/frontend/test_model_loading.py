@@ -242,6 +242,14 @@ async def test_a_model_answers_to_its_other_names() -> None:
         models.served("gone")
 
 
+@pytest.mark.parametrize("default", ["b", "gpt-4o-mini"])
+async def test_the_default_model_is_the_first_in_lists(default: str) -> None:
+    stage = Stage(replace(A, state="ready"), B)
+    models = ServedModels(stage.catalogue, stage.loading, {"gpt-4o-mini": "b"}, default)
+
+    assert [model.name for model in models.listed()] == ["b", "a", "gpt-4o-mini"]
+
+
 async def test_a_key_may_use_a_model_by_the_name_that_its_list_has() -> None:
     stage = Stage(replace(A, state="ready"), replace(B, state="ready"))
     models = ServedModels(stage.catalogue, stage.loading, {"small": "a"})

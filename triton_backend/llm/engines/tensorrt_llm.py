@@ -6,7 +6,7 @@ without a lock and ties every result to one loop. What its source says and these
 - a request's parameters are changed by it, so each request gets its own (requests);
 - a result grows, and can shrink at the end, so each sequence has its own cursor (cursor);
 - n > 1 gives wrong finish reasons, so n is fanned out above;
-- a worker's death is only noticed by the next request, so a task looks for it (upkeep);
+- a worker's death is only noticed by the next request, so a thread looks for it (upkeep);
 - its shutdown can hang, so it has a time limit, after which the process ends itself.
 No more sequences than `max_batch_size` are handed over, so whoever waits can leave at no cost.
 """
@@ -129,19 +129,22 @@ class TensorRtLlmEngine:
 
     async def _serve_all(self) -> None:
         """From the first token to the shutdown."""
+        is_over = threading.Event()
         try:
             async with asyncio.timeout(self._settings.load_limit_s):
                 await self._requests.warm(self._llm)
             limit_s = self._settings.silence_limit_s
-            upkeep = [
-                asyncio.create_task(drain_stats(self._llm, self._kv_cache)),
-                asyncio.create_task(watch(self._llm, self._silence_s, limit_s, self._die)),
-            ]
+            upkeep = asyncio.create_task(drain_stats(self._llm, self._kv_cache))
+            looks = (self._llm, self._silence_s, limit_s, self._die, is_over)
+            threading.Thread(
+                target=watch, args=looks, name="tensorrt-llm-watch", daemon=True
+            ).start()
             self._started.set_result(None)
             await self._stopping.wait()
             await self._end_sequences()
-            await _end(upkeep)
+            await _end([upkeep])
         finally:
+            is_over.set()
             if not await shut_down(self._llm, _SHUTDOWN_LIMIT_S):
                 self._exit_late("TensorRT-LLM did not shut down in time")
 
@@ -225,10 +228,13 @@ class TensorRtLlmEngine:
         return self._loop.time() - self._heard_at if self._tasks else 0.0
 
     def _die(self, error: Exception) -> None:
-        """Fail everything and end this process soon, so that whoever watches it starts another."""
+        """Fail everything and end this process soon, so that whoever watches it starts another.
+
+        From any thread: when the library blocks the loop, the process still ends.
+        """
         if self._fatal is None:
             self._fatal = error
-            self._stopping.set()
+            self._stop()
             self._exit(f"the TensorRT-LLM engine has died: {error}", self._settings.exit_grace_s)
 
     def _exit_late(self, reason: str) -> None:

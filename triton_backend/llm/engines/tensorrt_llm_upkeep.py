@@ -28,19 +28,27 @@ async def drain_stats(llm: Any, kv_cache: KvCache) -> None:
         _LOG.exception("TensorRT-LLM gives no statistics; its KV cache will show no figures")
 
 
-async def watch(
-    llm: Any, silence_s: Callable[[], float], limit_s: float, die: Callable[[Exception], None]
+def watch(
+    llm: Any,
+    silence_s: Callable[[], float],
+    limit_s: float,
+    die: Callable[[Exception], None],
+    is_over: threading.Event,
 ) -> None:
     """Call `die` once when a worker has ended, or when running sequences get no token for long.
 
-    silence_s: seconds since any running sequence was heard of, 0 while none runs.
+    silence_s: seconds since any running sequence was heard of, 0 while none runs. On a thread of
+    its own, until `is_over`: a submission or a response that finds a worker dead shuts the library
+    down at once, on the engine's loop, and waits there without limit for the other workers.
     """
-    while True:
+    pause_s = min(limit_s / _LOOKS_PER_SILENCE, _LONGEST_LOOK_S)
+    while not is_over.wait(pause_s):
         if has_dead_worker(llm):
-            return die(ConnectionError("a worker process of TensorRT-LLM has ended"))
+            die(ConnectionError("a worker process of TensorRT-LLM has ended"))
+            return
         if silence_s() > limit_s:
-            return die(ConnectionError(f"TensorRT-LLM has made no token for {limit_s:g} s"))
-        await asyncio.sleep(min(limit_s / _LOOKS_PER_SILENCE, _LONGEST_LOOK_S))
+            die(ConnectionError(f"TensorRT-LLM has made no token for {limit_s:g} s"))
+            return
 
 
 def has_dead_worker(llm: Any) -> bool:
