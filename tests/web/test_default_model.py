@@ -1,6 +1,5 @@
 """[models] default: the model of requests that name none, in every dialect."""
 
-import json
 from typing import Any, Final
 
 import pytest
@@ -24,10 +23,10 @@ def with_default(name: str) -> Settings:
     return settings(models={"default": name, "aliases": {"small": "demo"}})
 
 
-async def posted(url: str, body: dict[str, Any], chosen: Settings | None) -> tuple[int, str]:
+async def posted(url: str, body: dict[str, Any], chosen: Settings | None) -> tuple[int, Any]:
     async with running_app(FakeGenerator(), FakeCatalogue(), chosen) as client:
         response = await client.post(url, json=body)
-        return response.status_code, (await response.get_data()).decode()
+        return response.status_code, await response.get_json()
 
 
 @pytest.mark.parametrize(("url", "body"), BODIES)
@@ -36,7 +35,7 @@ async def test_the_default_model_answers_who_names_none(url: str, body: dict[str
     answered, answer = await posted(url, body, with_default("small"))
 
     assert refused == 400
-    assert "model" in sentence
+    assert "model" in sentence["error"]["message"]
     assert answered == 200, answer
 
 
@@ -46,10 +45,10 @@ async def test_a_named_model_is_asked_for_in_spite_of_a_default() -> None:
     )
 
     assert status == 404
-    assert "`other`" in sentence
+    assert "`other`" in sentence["error"]["message"]
 
 
 async def test_the_answer_names_the_model_that_ran() -> None:
     _, answer = await posted("/v1/chat/completions", {"messages": TURNS}, with_default("small"))
 
-    assert json.loads(answer)["model"] == "demo"
+    assert answer["model"] == "demo"
